@@ -88,7 +88,7 @@ def load_digits(
     - A damaged file in the cache is downloaded again; where no mirror can be reached,
       ``CorruptFileError``.
 
-    ``sha256`` maps file names to the sums that they must have; ``dtype`` is any floating-point type.
+    ``sha256`` maps file names to the sums they must have; ``dtype`` is any floating-point type.
     """
     _check_choice("source", source, ("embedded", "full"))
     _check_choice("split", split, tuple(FILES))
@@ -325,7 +325,7 @@ def extract_patches(
 ) -> Tensor:
     """``count`` square patches from random places: shape (count, size²), one patch a row.
 
-    ``images``: one image, several, or a dict of them; grey (H, W), or all in colour (3, H, W), which
+    ``images``: one, several, or a dict of them; grey (H, W), or all in colour (3, H, W), which
     gives rows of length 3 size². Every place in every image is equally likely, so a large image
     gives more patches than a small one. The same ``seed`` gives the same places on every machine.
     """
@@ -428,5 +428,5 @@ def _pooch():
 def _how_to_install(package: str, purpose: str) -> str:
     return (
         f"{purpose}: the package {package} is missing; pip install {package}, "
-        "or all that the course's data needs: pip install 'rlvebm_utils[data]'"
+        "or all that the course needs: pip install 'rlvebm_utils[course]'"
     )
