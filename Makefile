@@ -1,0 +1,51 @@
+# make lab and make test are all that most people need; make help lists the rest.
+# ARGS goes to the tool behind a target:  make test ARGS="-k solvers"   make lab ARGS=--no-browser
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
+# Jupyter refuses to start as root (in a container, say) unless told so.
+ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test notebooks claims figures lint format address clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+lab: $(READY)  ## set up, then open JupyterLab on the first notebook
+	$(BIN)/jupyter lab $(ROOT_OK) --LabApp.default_url=/lab/tree/$(FIRST) $(ARGS)
+
+test: $(READY)  ## set up, then run every test: package, notebooks, browser
+	$(BIN)/pytest $(ARGS)
+
+notebooks: $(READY)  ## run the notebooks' text and rewrite their .ipynb; one: make notebooks ARGS=NAME
+	$(BIN)/python -m tools.notebooks $(ARGS)
+
+claims: $(READY)  ## rewrite README's claim table from the executed notebooks
+	$(BIN)/python -m tools.claims
+
+figures: $(READY)  ## redraw the diagrams in images/
+	$(BIN)/python images/draw.py $(ARGS)
+
+lint: $(READY)  ## check style
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(READY)  ## mend style
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+address: $(READY)  ## make address TO=owner/name: this repository's address, everywhere
+	$(BIN)/python -m tools.address $(TO)
+
+clean:  ## remove the virtual environment
+	rm -rf $(VENV)
+
+# The whole set-up; done again only when one of these two files changes. Matplotlib lists the
+# system's fonts at its first import and says so: here, so that no notebook's output does.
+$(READY): requirements.txt pyproject.toml
+	sh tools/venv.sh $(VENV)
+	$(BIN)/python -m pip install --requirement requirements.txt
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c "import matplotlib.font_manager"
+	touch $@
