@@ -1,0 +1,139 @@
+"""The package installs by itself, loads light, and asks for what it says it asks for."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+import rlvebm_utils
+from tools.notebooks import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+HEAVY = "IPython ipywidgets matplotlib mlxtend pandas pooch scipy skimage sklearn".split()
+
+
+def pins() -> dict[str, Requirement]:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    found = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {pin.name.lower(): pin for pin in found}
+
+
+def python(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+def test_bare_import_loads_nothing_heavy():
+    run = python(f"import sys, rlvebm_utils; print(*[m for m in {HEAVY} if m in sys.modules])")
+    assert (run.stdout.split(), run.returncode) == ([], 0), run.stderr
+
+
+def test_solves_without_the_extras():
+    """The base requirements suffice: everything heavier is made to look as if it were missing."""
+    run = python(
+        f"import sys; sys.modules.update(dict.fromkeys({HEAVY}))\n"
+        "import torch\n"
+        "from rlvebm_utils import Dictionary, fista\n"
+        "dictionary = Dictionary(torch.eye(3, dtype=torch.float64))\n"
+        "solution = fista(dictionary, torch.tensor([3.0, 0.5, -2.0]).double(), 1.0)\n"
+        "print([round(x, 6) for x in solution.z.tolist()])\n"
+    )
+    assert run.returncode == 0, run.stderr
+    assert [float(x) for x in re.findall(r"-?[\d.]+", run.stdout)] == [2.0, 0.0, -1.0]
+
+
+def test_readme_example_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    run = python(f"import torch; torch.manual_seed(0)\n{example}")
+    assert run.returncode == 0 and run.stderr == "", run.stderr
+    shape, gap = re.fullmatch(r"torch.Size\((.*)\) tensor\((.*?)[,)].*\n", run.stdout).groups()
+    assert shape == "[1000, 256]" and float(gap) <= 1e-4
+
+
+def test_every_public_name_exists():
+    assert [name for name in rlvebm_utils.__all__ if not hasattr(rlvebm_utils, name)] == []
+
+
+def test_version_is_one():
+    assert importlib.metadata.version("rlvebm_utils") == rlvebm_utils.__version__
+
+
+def test_needs_are_few_and_loose():
+    needs = {need.name: need for need in map(Requirement, PROJECT["dependencies"])}
+    assert set(needs) == {"numpy", "torch", "tqdm"}
+    for need in needs.values():
+        assert {part.operator for part in need.specifier} == {">="}, f"{need}: lower bounds only"
+    assert needs["torch"].specifier.contains("2.6.0")
+
+
+def test_supported_pythons():
+    supported = SpecifierSet(PROJECT["requires-python"])
+    answers = {version: f"{version}.1" in supported for version in ("3.10", "3.11", "3.13", "3.14")}
+    assert answers == {"3.10": False, "3.11": True, "3.13": True, "3.14": False}
+
+
+def test_pins_are_exact_and_within_the_bounds():
+    for pin in pins().values():
+        assert [part.operator for part in pin.specifier] == ["=="], f"{pin} is not an exact pin"
+    assert str(pins()["torch"]) == "torch==2.13.0"
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    for need in (Requirement(line) for group in groups for line in group):
+        (pin,) = pins()[need.name.lower()].specifier
+        assert need.specifier.contains(pin.version), f"{need} does not allow {pin.version}"
+
+
+@pytest.mark.parametrize("pin", pins().values(), ids=str)
+def test_environment_is_the_pinned_one(pin):
+    """Recorded outputs are compared in the environment that they were made in."""
+    installed = importlib.metadata.version(pin.name)
+    assert pin.specifier.contains(installed), f"{pin}, and {installed} is installed: make test"
+
+
+def test_wheel_holds_the_package_and_nothing_else(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if not (ROOT / name).exists():
+            continue
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    run = subprocess.run(
+        [*command, "--wheel-dir", tmp_path, source], capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (licence,) = (name for name in archive.namelist() if name.endswith("/LICENSE"))
+        assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
+    package = ROOT / "rlvebm_utils"
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert names == expected
+
+
+def test_style_is_clean():
+    for command in (["check", "--output-format=concise"], ["format", "--check"]):
+        run = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "."],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stdout

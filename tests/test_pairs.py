@@ -1,0 +1,212 @@
+"""A notebook's two files say the same, and its outputs are those of its source."""
+
+import re
+
+import jupytext
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from tools import address, notebooks
+
+TEXTS = notebooks.texts()
+
+
+def test_the_course_has_notebooks():
+    assert TEXTS
+    assert {text.stem for text in TEXTS} == {p.stem for p in notebooks.FOLDER.glob("*.ipynb")}
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)
+def test_pair_agrees(text):
+    assert notebooks.faults(text) == []
+
+
+# ---- The gate itself: a sound pair passes, and each way of breaking one is told ----
+
+
+def test_sound_pair_passes(small_pair):
+    assert notebooks.faults(small_pair) == []
+
+
+def edit_text(text, old, new):
+    source = text.read_text(encoding="utf-8")
+    assert old in source
+    text.write_text(source.replace(old, new), encoding="utf-8")
+
+
+def edit_result(text, change):
+    path = text.with_suffix(".ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+
+
+def set_cell(number, **values):
+    return lambda notebook: notebook.cells[number].update(values)
+
+
+def add_output(number, **output):
+    node = nbformat.v4.new_output(**output)
+    return lambda notebook: notebook.cells[number].outputs.append(node)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("2.0", "-2.0", "cell 1: its source differs"),
+        ("A small", "Another small", "cell 0: its source differs"),
+        ("# %% [markdown]\n# # A small", "# %%\n# # A small", "cell 0: its type differs"),
+        ("claim:SC-1", "claim:SC-2", "cell 2: its tags differs"),
+        ("# %%\nimport ipywidgets\n", "import ipywidgets\n", "3 cells in the text, 4 in"),
+    ],
+    ids=["code", "prose", "type", "tag", "cell"],
+)
+def test_edited_text_is_caught(small_pair, old, new, told):
+    edit_text(small_pair, old, new)
+    assert told in " ".join(notebooks.faults(small_pair))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (set_cell(1, execution_count=None), "cell 1: execution count None, expected 1"),
+        (set_cell(2, execution_count=7), "cell 2: execution count 7, expected 2"),
+        (set_cell(3, metadata={}), "cell 3: its output was made by other source"),
+        (
+            add_output(1, output_type="error", ename="ValueError", evalue="", traceback=[]),
+            "cell 1: shows an error, ValueError",
+        ),
+        (
+            add_output(1, output_type="stream", name="stderr", text="UserWarning: careful"),
+            "cell 1: shows warnings: 'UserWarning: careful'",
+        ),
+        (
+            add_output(1, output_type="display_data", data={notebooks.WIDGET_VIEW: {}}),
+            "cell 1: holds a widget view",
+        ),
+        (lambda notebook: notebook.metadata.update(widgets={}), "holds widget state"),
+    ],
+    ids=["no count", "wrong count", "no digest", "error", "warning", "widget view", "widget state"],
+)
+def test_edited_result_is_caught(small_pair, change, told):
+    edit_result(small_pair, change)
+    assert told in " ".join(notebooks.faults(small_pair))
+
+
+def test_old_output_under_new_source_is_caught(small_pair):
+    """What jupytext --sync leaves: both files edited alike, the outputs those of the old source."""
+    edit_text(small_pair, "2.0", "-2.0")
+    edit_result(
+        small_pair,
+        lambda notebook: notebook.cells[1].update(
+            source=notebook.cells[1].source.replace("2.0", "-2.0")
+        ),
+    )
+    told = notebooks.faults(small_pair)
+    # The edited cell and all that came after it: they may have used what it computes.
+    assert told == [f"cell {n}: its output was made by other source" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_cell(2, source="# NBVAL_IGNORE_OUTPUT\nprint(value)"),
+        set_cell(2, metadata={"tags": ["claim:SC-1", "nbval-skip"]}),
+        set_cell(2, metadata={"tags": ["claim:SC-1", "raises-exception"]}),
+    ],
+)
+def test_looking_away_is_caught(small_pair, change):
+    edit_result(small_pair, change)
+    assert "cell 2: asks the regression test to look away" in notebooks.faults(small_pair)
+
+
+@pytest.mark.parametrize("suffix", [".py", ".ipynb"])
+def test_missing_half_is_caught(small_pair, suffix):
+    small_pair.with_suffix(suffix).unlink()
+    assert notebooks.faults(small_pair) == [f"00_small{suffix} is missing"]
+
+
+# ---- The builder ----
+
+
+def test_building_twice_gives_the_same_bytes(small_pair):
+    result = small_pair.with_suffix(".ipynb")
+    before = result.read_bytes()
+    result.unlink()
+    notebooks.build(small_pair)
+    assert result.read_bytes() == before
+
+
+def test_failing_cell_is_loud_and_leaves_the_old_result(small_pair):
+    result = small_pair.with_suffix(".ipynb")
+    before = result.read_bytes()
+    edit_text(small_pair, "value < 1", "valeu < 1")
+    with pytest.raises(CellExecutionError, match="valeu"):
+        notebooks.build(small_pair)
+    assert result.read_bytes() == before
+
+
+def test_cell_ids_survive_an_edit_elsewhere(small_pair):
+    before = [cell.id for cell in nbformat.read(small_pair.with_suffix(".ipynb"), 4).cells]
+    edit_text(small_pair, "2.0", "-2.0")
+    edited = jupytext.read(small_pair)
+    notebooks.strip(edited)
+    same = [cell.id == id for cell, id in zip(edited.cells, before, strict=True)]
+    assert same == [True, False, True, True]
+
+
+# ---- The first cell, which makes a notebook run on Colab ----
+
+FIRST_CELL = (notebooks.FOLDER / "_first_cell.py").read_text(encoding="utf-8").strip()
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)
+def test_first_cell_is_the_common_one(text):
+    code = [cell.source for cell in jupytext.read(text).cells if cell.cell_type == "code"]
+    assert code[0] == FIRST_CELL
+
+
+def run_first_cell(monkeypatch, found) -> list[str]:
+    calls = []
+
+    class Shell:
+        def run_line_magic(self, *args):
+            calls.append(" ".join(args))
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    exec(FIRST_CELL, {"get_ipython": Shell})
+    return calls
+
+
+def test_first_cell_does_nothing_where_the_package_is(monkeypatch):
+    assert run_first_cell(monkeypatch, found=object()) == []
+
+
+def test_first_cell_never_touches_colabs_own_packages(monkeypatch):
+    (call,) = run_first_cell(monkeypatch, found=None)
+    assert call.startswith("pip install") and "--no-deps" in call
+    assert f"git+https://github.com/{address.address()} " in call
+    assert not re.search(r"torch|numpy|ipython|requirements| -r|upgrade| -U", call)
+
+
+# ---- One address ----
+
+
+def test_one_address_everywhere():
+    owner, name = address.address().split("/")
+    for path in address.holders():
+        for found in re.findall(rf"github(?:\.com)?/([\w-]+)/{name}\b", path.read_text("utf-8")):
+            assert found == owner, f"{path.name} has another address: {found}/{name}"
+
+
+def test_moving_to_another_address(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    for path in address.holders():
+        (tmp_path / path.relative_to(address.ROOT)).write_bytes(path.read_bytes())
+    old = address.address()
+    assert "pyproject.toml" in address.move("someone/some.where", tmp_path)
+    assert address.address(tmp_path) == "someone/some.where"
+    assert not any(old in path.read_text("utf-8") for path in address.holders(tmp_path))
+    with pytest.raises(ValueError, match="owner/name"):
+        address.move("https://example.org", tmp_path)
