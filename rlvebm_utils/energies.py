@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._validate import check_lam, describe
+from ._validate import check_dictionary, check_lam, describe
 
 
 class Certificate(NamedTuple):
@@ -33,7 +33,7 @@ class Certificate(NamedTuple):
     def relative_gap(self) -> Tensor:
         """gap / dual, an upper bound on the excess (E − min E)/min E. Infinite while the dual value is not positive."""
         relative = self.gap / self.dual.clamp(min=0)
-        return torch.where(self.gap > 0, relative, torch.zeros_like(relative))
+        return torch.where(self.gap == 0, 0.0, relative)  # NaN (overflow) stays NaN
 
 
 def energy(dictionary, y: Tensor, z: Tensor, lam: float | Tensor) -> Tensor:
@@ -50,8 +50,9 @@ def lambda_max(dictionary, y: Tensor, nonnegative: bool = False) -> Tensor:
 
     y: (d,) or (N, d). Returns float64, shape () or (N,). The natural unit of λ: at half of it the code is sparse, at all of it empty.
     """
+    check_dictionary(dictionary)
     dictionary.check_samples(y)
-    correlation = _over_code(dictionary.in_float64.adjoint(y.double()), dictionary)
+    correlation = _over_code(dictionary.in_float64.adjoint(y.detach().double()), dictionary)
     return correlation.amax(-1).clamp(min=0) if nonnegative else correlation.abs().amax(-1)
 
 
@@ -69,16 +70,14 @@ def certificate(
     """The energy of a code and a lower bound on the energy of every code.
 
     The dual problem: max_u ⟨y, u⟩ − ½‖u‖² subject to ‖Wᵀu‖_∞ ≤ λ (for non-negative codes: Wᵀu ≤ λ). Any feasible u gives a
-    lower bound. At the best code u is the residual r = y − Wz; elsewhere r is made feasible by scaling the part of it that
-    the atoms can see, as far as the constraint allows and no further than is best. What no code can reach stays whole,
-    so that the bound is tight at λ = 0 as well.
+    lower bound. At the best code u is the residual r = y − Wz; elsewhere r is scaled until it is feasible, as far as the
+    constraint allows and no further than is best. At λ = 0 the part of r that no code can reach is feasible as it is and
+    stays whole, so that the bound is tight there too (for non-negative codes only where no constraint z ≥ 0 is active).
 
-    Source: L. El Ghaoui, V. Viallon, T. Rabbani, *Safe feature elimination* (2012); the unscaled part is ours.
+    Source: L. El Ghaoui, V. Viallon, T. Rabbani, *Safe feature elimination* (2012), section 2; λ = 0 is ours.
     Raises ValueError when ``nonnegative`` is asked for and z has a negative entry.
     """
-    y, z, lam, unbatch = _prepare(dictionary, y, z, lam)
-    if nonnegative and (z < 0).any():
-        raise ValueError(f"z: expected non-negative codes, got a minimum of {float(z.min())}")
+    y, z, lam, unbatch = _prepare(dictionary, y, z, lam, nonnegative)
     return Certificate(*map(unbatch, _certificate(dictionary, y, z, lam, nonnegative)))
 
 
@@ -90,7 +89,7 @@ def kkt_residual(
     z is the best code exactly when, with c = Wᵀ(y − Wz): c_j = λ·sign(z_j) where z_j ≠ 0, and |c_j| ≤ λ where z_j = 0
     (for non-negative codes c_j ≤ λ there). Returned is the largest violation over the entries.
     """
-    y, z, lam, unbatch = _prepare(dictionary, y, z, lam)
+    y, z, lam, unbatch = _prepare(dictionary, y, z, lam, nonnegative)
     operator = dictionary.in_float64
     c = _over_code(operator.adjoint(y - operator.decode(z)), dictionary)
     z, lam = _over_code(z, dictionary), lam[:, None]
@@ -108,17 +107,29 @@ def _certificate(dictionary, y: Tensor, z: Tensor, lam: Tensor, nonnegative: boo
     c = _over_code(operator.adjoint(r), dictionary)
     seen = c.amax(-1) if nonnegative else c.abs().amax(-1)
     r, y = _over_sample(r, dictionary), _over_sample(y, dictionary)
-    whole = operator.unreachable(r) if operator.unreachable else torch.zeros_like(r)
+    whole = _kept_whole(operator, r, lam)
     part = r - whole
 
-    # The best multiple of `part` is ⟨y, part⟩/‖part‖²; feasible multiples end at λ / max Wᵀr.
+    # The best multiple of `part` is ⟨y, part⟩/‖part‖²; feasible multiples end at λ / max Wᵀr (so at 0 if λ is,
+    # even where Wᵀr happens to round to 0).
     squared = part.square().sum(-1)
     best = torch.where(squared > 0, (y * part).sum(-1) / squared, 1.0)
-    most = torch.where(seen > 0, lam / seen, torch.inf)
+    most = torch.where(seen > 0, lam / seen, torch.inf).where(lam > 0, 0)
     least = torch.zeros_like(most) if nonnegative else -most
     u = whole + torch.clamp(best, least, most)[:, None] * part
     dual = (y * u).sum(-1) - 0.5 * u.square().sum(-1)
     return Certificate(_energy(r, z, lam, dictionary), dual)
+
+
+def _kept_whole(operator, r: Tensor, lam: Tensor) -> Tensor:
+    """The part of the residual that is left unscaled: at λ = 0 what no code can reach, and nothing at λ > 0.
+
+    (For λ > 0 it would be feasible too, but changes the bound in second order only and costs a singular value
+    decomposition of W.)
+    """
+    if (lam > 0).all() or operator.unreachable is None:
+        return torch.zeros_like(r)
+    return torch.where(lam[:, None] == 0, operator.unreachable(r), 0)
 
 
 def _energy(r: Tensor, z: Tensor, lam: Tensor, dictionary) -> Tensor:
@@ -126,10 +137,13 @@ def _energy(r: Tensor, z: Tensor, lam: Tensor, dictionary) -> Tensor:
     return fit + lam * _over_code(z, dictionary).abs().sum(-1)
 
 
-def _prepare(dictionary, y: Tensor, z: Tensor, lam):
+def _prepare(dictionary, y: Tensor, z: Tensor, lam, nonnegative: bool = False):
     """Check everything; return float64 batches and the function that undoes the batching."""
+    check_dictionary(dictionary)
     dictionary.check_samples(y)
     dictionary.check_codes(z, y)
+    if nonnegative and (z < 0).any():
+        raise ValueError(f"z: expected non-negative codes, got a minimum of {float(z.min())}")
     single = y.ndim == dictionary.sample_ndim
     if single:
         y, z = y[None], z[None]

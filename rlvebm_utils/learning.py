@@ -36,19 +36,19 @@ def learn_dictionary(
     lam: float,
     *,
     nonnegative: bool = False,
-    steps: int = 200,
+    steps: int = 160,
     batch_size: int = 250,
-    iterations: int = 50,
-    forgetting: float = 0.99,
+    iterations: int = 20,
+    forgetting: float = 0.9,
     seed: int = 0,
     snapshots: tuple[int, ...] = (),
     progress: bool = False,
 ) -> LearnedDictionary:
     """Learn n_atoms unit-norm atoms from samples y (N, d), one batch at a time.
 
-    Each step codes a batch with ``iterations`` steps of FISTA, adds its statistics A = Σzzᵀ and B = Σyzᵀ to the running ones
-    (older batches fade by ``forgetting`` a step, faster at first), and makes one pass of exact updates over the atoms. An
-    atom that no sample uses is replaced by what the batch reconstructs worst.
+    Each step codes a batch with ``iterations`` steps of FISTA, started from the samples' last codes; adds the statistics
+    A = Σzzᵀ and B = Σyzᵀ to the running ones, which fade by ``forgetting`` a step; and makes one pass of exact updates over
+    the atoms. An atom that no sample uses is replaced by what the batch reconstructs worst.
 
     nonnegative: codes *and* atoms ≥ 0 (parts that only add up: strokes). seed: the order of the batches and the first atoms.
     snapshots: steps after which W is kept (0 is the start). progress: show a bar.
@@ -58,24 +58,29 @@ def learn_dictionary(
     """
     _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting)
     generator = torch.Generator().manual_seed(seed)
-    W = _first_atoms(y, n_atoms, generator)
-    if nonnegative:
-        W = _unit_norm(W.clamp(min=0))
+    W = _first_atoms(y, n_atoms, nonnegative, generator)
     A, B = y.new_zeros(n_atoms, n_atoms), torch.zeros_like(W)
+    codes = y.new_zeros(len(y), n_atoms)
     kept = {0: W.clone()} if 0 in snapshots else {}
     energies, reseeded = [], 0
     batches = _batches(len(y), min(batch_size, len(y)), steps, generator)
     for step, rows in enumerate(track(batches, "learning the dictionary", show=progress), start=1):
-        batch = y[rows.to(y.device)]
-        codes = fista(
-            Dictionary(W), batch, lam, nonnegative=nonnegative, tol=None, max_iter=iterations
+        batch = y[rows]
+        solution = fista(
+            Dictionary(W),
+            batch,
+            lam,
+            z0=codes[rows],
+            nonnegative=nonnegative,
+            tol=None,
+            max_iter=iterations,
         )
-        energies.append(codes.energy.mean())
-        fade = min(forgetting, 1 - 1 / step) if step > 1 else 0.0
-        A.mul_(fade).addmm_(codes.z.T, codes.z)
-        B.mul_(fade).addmm_(batch.T, codes.z)
+        z = codes[rows] = solution.z
+        energies.append(solution.energy.mean())
+        A.mul_(forgetting).addmm_(z.T, z)
+        B.mul_(forgetting).addmm_(batch.T, z)
         update_atoms(W, A, B, nonnegative=nonnegative)
-        reseeded += _reseed(W, A, B, batch, codes.z, nonnegative)
+        reseeded += _reseed(W, A, B, batch, z, nonnegative)
         if step in snapshots:
             kept[step] = W.clone()
     return LearnedDictionary(Dictionary(W), torch.stack(energies), reseeded, kept)
@@ -112,12 +117,13 @@ def _reseed(W, A, B, batch, z, nonnegative) -> int:
     return len(dead)
 
 
-def _first_atoms(y: Tensor, n_atoms: int, generator) -> Tensor:
-    """Samples drawn at random, with a little noise so that no two atoms are equal; unit norm."""
-    rows = torch.randint(len(y), (n_atoms,), generator=generator)
-    noise = torch.randn(n_atoms, y.shape[1], generator=generator, dtype=torch.float64)
-    samples = y[rows.to(y.device)]
-    return _unit_norm((samples + 0.01 * samples.std() * noise.to(samples)).T.contiguous())
+def _first_atoms(y: Tensor, n_atoms: int, nonnegative: bool, generator) -> Tensor:
+    """Noise that has the size of the data, dimension by dimension; unit norm."""
+    noise = torch.rand(y.shape[1], n_atoms, generator=generator, dtype=torch.float64)
+    if not nonnegative:
+        noise = noise - 0.5
+    size = y.square().mean(0).sqrt()
+    return _unit_norm(noise.to(y) * size[:, None])
 
 
 def _unit_norm(W: Tensor) -> Tensor:
