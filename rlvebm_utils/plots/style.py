@@ -1,0 +1,79 @@
+"""One look for every figure: palette, sizes, and the one way to show a figure with its description."""
+
+import html
+import io
+
+import matplotlib
+from matplotlib.figure import Figure
+
+# M. Okabe and K. Ito, "Color Universal Design" (2008): distinguishable with the common colour-vision deficiencies.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY = "#767676"  # 4.5 : 1 against white, so that grey text can be read
+
+SEQUENTIAL = "cividis"  # numbers from low to high
+DIVERGING = "RdBu_r"  # numbers about zero
+INK = "gray_r"  # pixels: white paper, black ink
+
+WIDTH = 9.0  # inches; at 100 dots an inch a figure fits beside the file list on a 1366-pixel screen
+
+_STYLE = {
+    "figure.dpi": 100,
+    "savefig.dpi": 100,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "semibold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "axes.prop_cycle": matplotlib.cycler(color=[BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY]),
+    "lines.linewidth": 2,
+    "legend.frameon": False,
+    "image.cmap": INK,
+    "image.interpolation": "nearest",
+}
+
+
+def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.4, width: float = WIDTH, **options):
+    """A figure in the course's style and its axes. It belongs to no window, so nothing has to be closed."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height))
+        axes = figure.subplots(rows, columns, **options)
+    return figure, axes
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as PNG bytes, the same for the same figure."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure in a notebook, and in words what it shows (for who cannot see it, and where images do not load).
+
+    JupyterLab drops the alt text of image outputs, so the words follow as an output of their own that unfolds.
+    """
+    from IPython.display import display
+
+    png = {"image/png": to_png(figure), "text/plain": alt}
+    display(png, metadata={"image/png": {"alt": alt}}, raw=True)
+    words = f"<details><summary>Figure in words</summary><p>{html.escape(alt)}</p></details>"
+    display({"text/html": words, "text/plain": ""}, raw=True)
+
+
+def image_grid(axes, images, rows: int, columns: int, *, gap: int = 1, **options) -> None:
+    """Draw images (N, h, w) as one picture of rows × columns tiles, with nothing around it."""
+    import numpy as np
+
+    n, h, w = images.shape
+    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap), np.nan)
+    for k in range(min(n, rows * columns)):
+        top, left = k // columns * (h + gap), k % columns * (w + gap)
+        sheet[top : top + h, left : left + w] = images[k]
+    axes.imshow(sheet, **options)
+    axes.set_axis_off()
