@@ -5,6 +5,7 @@ so a bad call leaves nothing half-finished.
 """
 
 import math
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -38,8 +39,11 @@ def check_tensor(name: str, value, *, like: Tensor | None = None) -> Tensor:
 
 def check_lam(lam, rows: int, device) -> Tensor:
     """λ as a float64 tensor of shape (rows,): one finite number ≥ 0 for all samples, or one for each."""
-    if isinstance(lam, bool) or not isinstance(lam, int | float | Tensor):
+    is_tensor = isinstance(lam, Tensor) and not lam.is_complex() and lam.dtype != torch.bool
+    if isinstance(lam, bool) or not (is_tensor or isinstance(lam, Real)):
         raise TypeError(f"lam: expected a number or a tensor of one λ per sample, got {describe(lam)}")
+    if is_tensor and lam.device != device and (lam.ndim > 0 or lam.is_meta):
+        raise ValueError(f"lam: expected device {device} like the samples, got {describe(lam)}")
     value = torch.as_tensor(lam, dtype=torch.float64, device=device)
     if value.ndim > 1 or (value.ndim == 1 and value.shape[0] != rows):
         raise ValueError(f"lam: expected one number or {rows} of them, got {describe(value)}")
@@ -50,14 +54,31 @@ def check_lam(lam, rows: int, device) -> Tensor:
 
 def check_count(name: str, value, *, minimum: int = 1) -> int:
     """An integer of at least ``minimum``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
         raise ValueError(f"{name}: expected an integer ≥ {minimum}, got {value!r}")
-    return value
+    return int(value)
 
 
 def check_fraction(name: str, value, low: float, high: float) -> float:
     """A finite number between ``low`` and ``high``, both allowed."""
-    ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not ok or not low <= value <= high:
         raise ValueError(f"{name}: expected a number in [{low}, {high}], got {value!r}")
     return value
+
+
+def check_threshold(v, threshold) -> Tensor:
+    """The threshold of a proximal operator in the dtype and on the device of ``v``."""
+    if not isinstance(v, Tensor) or not v.is_floating_point():
+        raise TypeError(f"v: expected a floating-point torch.Tensor, got {describe(v)}")
+    if isinstance(threshold, bool) or not isinstance(threshold, Real | Tensor):
+        raise TypeError(f"threshold: expected a number or a tensor, got {describe(threshold)}")
+    if isinstance(threshold, Real) and not threshold >= 0:
+        raise ValueError(f"threshold: expected a number ≥ 0, got {threshold!r}")
+    return torch.as_tensor(threshold, dtype=v.dtype, device=v.device)
+
+
+def check_dictionary(value) -> None:
+    """An operator, and not the matrix it is made from."""
+    if not hasattr(value, "check_samples"):
+        raise TypeError(f"dictionary: expected an operator such as Dictionary(W), got {describe(value)}")

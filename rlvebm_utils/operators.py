@@ -32,6 +32,12 @@ class Dictionary:
             raise ValueError(f"W: expected a matrix (dimension, atoms), got {describe(W)}")
         if not W.any():
             raise ValueError(f"W: expected at least one non-zero atom, got an all-zero {describe(W)}")
+        squared, range_ = float(W.double().square().sum()), torch.finfo(W.dtype)
+        if not W.numel() * range_.tiny < squared < range_.max:
+            raise ValueError(
+                f"W: expected atoms whose squared lengths {W.dtype} can hold, "
+                f"got entries up to {float(W.abs().max()):.1e}"
+            )
         self.W = W.detach().clone()
 
     def __repr__(self) -> str:
@@ -67,7 +73,7 @@ class Dictionary:
         return self._lipschitz
 
     def gradient(self, y: Tensor) -> Callable[[Tensor], Tensor]:
-        """For samples y, the function z ↦ Wᵀ(Wz − y).
+        """For a batch of samples y, the function z ↦ Wᵀ(Wz − y).
 
         With Wᵀy at hand a gradient costs n² through the Gram matrix WᵀW, or 2dn through W: the cheaper one is taken.
         """
@@ -90,9 +96,12 @@ class Dictionary:
     def unreachable(self) -> Callable[[Tensor], Tensor] | None:
         """The projection of a sample onto what no code can produce (the null space of Wᵀ), or None when W has rank d.
 
-        Rank to the usual tolerance, max(d, n)·ε of the largest singular value; computed in float64.
+        Rank to the usual tolerance, max(d, n)·ε of the largest singular value, in float64 and with
+        the largest entry of every atom at 1: a short atom reaches as far as a long one.
         """
-        U, s, _ = torch.linalg.svd(self.in_float64.W, full_matrices=False)
+        W = self.in_float64.W
+        W = W / W.abs().amax(0).clamp(min=torch.finfo(W.dtype).tiny)
+        U, s, _ = torch.linalg.svd(W, full_matrices=False)
         basis = U[:, s > max(self.W.shape) * torch.finfo(torch.float64).eps * s[0]]
         if basis.shape[1] == self.dim:
             return None

@@ -8,17 +8,20 @@ Source: N. Parikh and S. Boyd, *Proximal Algorithms* (2014), section 6.5.2.
 import torch
 from torch import Tensor
 
+from ._validate import check_threshold
+
 
 def soft_threshold(v: Tensor, threshold: float | Tensor) -> Tensor:
     """Shrink every entry towards zero by ``threshold``, and to exactly zero when it would cross.
 
-    argmin_x ½‖x − v‖² + t‖x‖₁, that is sign(v)·max(|v| − t, 0). Any shape, dtype and device; ``threshold`` ≥ 0 is a
-    number or a tensor that broadcasts against ``v``. Returns a new tensor.
+    argmin_x ½‖x − v‖² + t‖x‖₁, that is sign(v)·max(|v| − t, 0). ``v``: floating-point, any shape and
+    device. ``threshold``: a number ≥ 0, or a tensor that broadcasts against ``v`` (not searched for
+    negative entries: that would cost a pass at each step of a solver). Returns a new tensor.
 
     >>> soft_threshold(torch.tensor([-2.0, 0.5, 3.0]), 1.0)
     tensor([-1.,  0.,  2.])
     """
-    threshold = torch.as_tensor(threshold, dtype=v.dtype, device=v.device)
+    threshold = check_threshold(v, threshold)
     return v - torch.clamp(v, -threshold, threshold)
 
 
@@ -28,4 +31,4 @@ def nonnegative_soft_threshold(v: Tensor, threshold: float | Tensor) -> Tensor:
     >>> nonnegative_soft_threshold(torch.tensor([-2.0, 0.5, 3.0]), 1.0)
     tensor([0., 0., 2.])
     """
-    return torch.clamp(v - threshold, min=0)
+    return torch.clamp(v - check_threshold(v, threshold), min=0)

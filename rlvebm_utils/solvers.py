@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ._progress import track
-from ._validate import check_count, check_fraction, check_lam
+from ._validate import check_count, check_dictionary, check_fraction, check_lam
 from .energies import Certificate, _certificate
 from .prox import nonnegative_soft_threshold, soft_threshold
 
@@ -119,6 +119,7 @@ class _Options:
 
 def _solve(dictionary, y, lam, z0, options: _Options) -> Solution:
     """Check and batch the arguments, run, undo the batching."""
+    check_dictionary(dictionary)
     dictionary.check_samples(y)
     if z0 is not None:
         dictionary.check_codes(z0, y, name="z0")
