@@ -239,6 +239,9 @@ def test_network_off_blocks_the_world_and_not_this_machine():
         assert refused(lambda: socket.create_connection(("example.org", 80), timeout=1))
         assert refused(lambda: socket.gethostbyname("example.org"))
         assert refused(lambda: udp.sendto(b"", ("192.0.2.1", 53)))
+        assert refused(lambda: udp.sendmsg([b""], [], 0, ("192.0.2.1", 53)))
+        assert refused(lambda: udp.connect(("192.0.2.1", 53)))
+        assert refused(lambda: socket.gethostbyaddr("192.0.2.1"))
         assert refused(lambda: urllib.request.urlopen("http://192.0.2.1", timeout=1))
         for host in ("127.0.0.1", "localhost"):
             server = socket.create_server((host, 0))
