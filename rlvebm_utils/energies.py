@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._validate import check_dictionary, check_lam, describe
+from ._validate import check_dictionary, check_lam
 
 
 class Certificate(NamedTuple):
@@ -107,29 +107,21 @@ def _certificate(dictionary, y: Tensor, z: Tensor, lam: Tensor, nonnegative: boo
     c = _over_code(operator.adjoint(r), dictionary)
     seen = c.amax(-1) if nonnegative else c.abs().amax(-1)
     r, y = _over_sample(r, dictionary), _over_sample(y, dictionary)
-    whole = _kept_whole(operator, r, lam)
-    part = r - whole
 
-    # The best multiple of `part` is ⟨y, part⟩/‖part‖²; feasible multiples end at λ / max Wᵀr (so at 0 if λ is,
-    # even where Wᵀr happens to round to 0).
-    squared = part.square().sum(-1)
-    best = torch.where(squared > 0, (y * part).sum(-1) / squared, 1.0)
-    most = torch.where(seen > 0, lam / seen, torch.inf).where(lam > 0, 0)
+    # The best multiple of r is ⟨y, r⟩/‖r‖²; feasible multiples end at λ / max Wᵀr.
+    squared = r.square().sum(-1)
+    best = torch.where(squared > 0, (y * r).sum(-1) / squared, 1.0)
+    most = torch.where(seen > 0, lam / seen, torch.inf)
     least = torch.zeros_like(most) if nonnegative else -most
-    u = whole + torch.clamp(best, least, most)[:, None] * part
+    u = torch.clamp(best, least, most)[:, None] * r
+
+    # At λ = 0 feasible means out of every atom's reach (or, for non-negative codes, against them all).
+    bound = lam == 0 if not nonnegative else (lam == 0) & (seen > 0)
+    if bound.any():
+        whole = operator.unreachable(r) if operator.unreachable else torch.zeros_like(r)
+        u = torch.where(bound[:, None], whole, u)
     dual = (y * u).sum(-1) - 0.5 * u.square().sum(-1)
     return Certificate(_energy(r, z, lam, dictionary), dual)
-
-
-def _kept_whole(operator, r: Tensor, lam: Tensor) -> Tensor:
-    """The part of the residual that is left unscaled: at λ = 0 what no code can reach, and nothing at λ > 0.
-
-    (For λ > 0 it would be feasible too, but changes the bound in second order only and costs a singular value
-    decomposition of W.)
-    """
-    if (lam > 0).all() or operator.unreachable is None:
-        return torch.zeros_like(r)
-    return torch.where(lam[:, None] == 0, operator.unreachable(r), 0)
 
 
 def _energy(r: Tensor, z: Tensor, lam: Tensor, dictionary) -> Tensor:

@@ -5,6 +5,7 @@ The problem::
     min over W with unit-norm columns  of  mean over samples of  min_z ½‖y − Wz‖² + λ‖z‖₁
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -56,7 +57,7 @@ def learn_dictionary(
     Raises TypeError or ValueError, naming the argument, on bad input; y is never changed.
     Source: J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online dictionary learning for sparse coding* (ICML 2009).
     """
-    _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting)
+    _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting, seed, snapshots)
     generator = torch.Generator().manual_seed(seed)
     W = _first_atoms(y, n_atoms, nonnegative, generator)
     A, B = y.new_zeros(n_atoms, n_atoms), torch.zeros_like(W)
@@ -105,13 +106,15 @@ def update_atoms(W: Tensor, A: Tensor, B: Tensor, *, nonnegative: bool = False) 
 def _reseed(W, A, B, batch, z, nonnegative) -> int:
     """Replace atoms whose share of the codes is negligible by the worst-reconstructed residuals; return how many."""
     usage = A.diagonal()
-    dead = torch.nonzero(usage < 1e-4 * usage.mean()).flatten()[: len(batch)]
+    dead = torch.nonzero(usage < 1e-4 * usage.mean()).flatten()
     if len(dead) == 0:
         return 0
     residual = batch - z @ W.T
     if nonnegative:
         residual = residual.clamp(min=0)
-    worst = residual.square().sum(1).argsort(descending=True)[: len(dead)]
+    size = torch.linalg.vector_norm(residual, dim=1)
+    worst = size.argsort(descending=True)[: min(len(dead), int((size > 0).sum()))]
+    dead = dead[: len(worst)]
     W[:, dead] = _unit_norm(residual[worst].T)
     A[dead], A[:, dead], B[:, dead] = 0, 0, 0
     return len(dead)
@@ -138,10 +141,14 @@ def _batches(n_samples: int, size: int, steps: int, generator) -> list[Tensor]:
     return batches[:steps]
 
 
-def _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting) -> None:
+def _check(
+    y, n_atoms, lam, steps, batch_size, iterations, forgetting, seed, snapshots
+) -> None:
     check_tensor("y", y)
     if y.ndim != 2:
         raise ValueError(f"y: expected a batch of samples (N, d), got {describe(y)}")
+    if not y.any():
+        raise ValueError(f"y: expected at least one non-zero sample, got an all-zero {describe(y)}")
     for name, value in (
         ("n_atoms", n_atoms),
         ("steps", steps),
@@ -149,5 +156,13 @@ def _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting) -> None:
         ("iterations", iterations),
     ):
         check_count(name, value)
-    check_lam(lam, len(y), y.device)
+    if isinstance(lam, Tensor) and lam.ndim > 0:
+        raise ValueError(f"lam: expected one number for all samples, got {describe(lam)}")
+    check_lam(lam, 1, y.device)
     check_fraction("forgetting", forgetting, 0, 1)
+    check_count("seed", seed, minimum=0)
+    if not isinstance(snapshots, Collection):
+        raise TypeError(f"snapshots: expected a tuple of steps, got {describe(snapshots)}")
+    for step in snapshots:
+        if check_count("snapshots", step, minimum=0) > steps:
+            raise ValueError(f"snapshots: expected steps from 0 to {steps}, got {step}")
