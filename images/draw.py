@@ -1,0 +1,195 @@
+"""Draws the course's diagrams as SVG: ``make figures``, or ``python images/draw.py [FOLDER]``.
+
+The same matplotlib gives the same bytes on every run: no date, no random ids, and letters as
+outlines, so that the pictures also look the same on machines with other fonts.
+"""
+
+import io
+import sys
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyBboxPatch, Polygon
+
+from rlvebm_utils.plots.style import BLACK, BLUE, GREY, VERMILION
+
+HERE = Path(__file__).resolve().parent
+
+TINT = {GREY: "#f3f3f3", BLUE: "#e2eff7", VERMILION: "#fceadd"}  # the insides of boxes
+
+STYLE = {
+    "svg.hashsalt": "rlvebm",  # ids that do not change from run to run
+    "svg.fonttype": "path",  # letters as outlines
+    "font.family": "DejaVu Sans",  # ships with matplotlib, as does the font of the formulas:
+    "mathtext.fontset": "cm",
+    "font.size": 11,
+    "lines.linewidth": 1.6,
+}
+
+
+# --- the diagrams ---------------------------------------------------------------------------------
+
+
+def fista_graph() -> Figure:
+    """Figure 2 of the lecture with the course's symbols, and the branch that makes ISTA fast."""
+    figure, ax = canvas(width=14, height=7.8)
+    top, loop, branch = 5.55, 3.0, 1.15  # the heights of the three rows
+
+    # One step, left to right.
+    node(ax, 0.9, top, "$y$", GREY, radius=0.65, size=20)
+    box(ax, 3.0, top, 1.6, 1.1, r"$\frac{1}{L}W^{\!\top}$", GREY, size=19)
+    plus(ax, 5.3, top, BLUE)
+    box(ax, 8.5, top, 3.0, 1.6, "", BLUE)
+    soft_threshold_curve(ax, 8.5, top, 2.4, 1.1)
+    node(ax, 12.45, top, "$z(t{+}1)$", BLUE, radius=1.0, size=16)
+    wire(ax, (1.55, top), (2.2, top), color=GREY)
+    wire(ax, (3.8, top), (4.97, top), color=GREY)
+    wire(ax, (5.63, top), (7.0, top), color=BLUE)
+    wire(ax, (10.0, top), (11.45, top), color=BLUE)
+    bracket(ax, 2.2, 6.3, 6.75, "gradient step")
+    bracket(ax, 7.0, 10.0, 6.75, r"$\mathrm{Shrinkage}_{\lambda/L}$", size=15)
+
+    # The loop back: with this alone v(t) = z(t), which is ISTA.
+    box(ax, 12.45, 3.8, 1.5, 0.7, "delay", BLUE)
+    box(ax, 5.3, 4.2, 3.9, 0.95, r"$S = I - \frac{1}{L}W^{\!\top}\!W$", BLUE, size=16)
+    wire(ax, (12.45, top - 1.0), (12.45, 4.15), color=BLUE)
+    wire(ax, (12.45, 3.45), (12.45, loop), (7.63, loop), color=BLUE)
+    wire(ax, (6.97, loop), (5.3, loop), (5.3, 3.725), color=BLUE)
+    wire(ax, (5.3, 4.675), (5.3, top - 0.33), color=BLUE)
+    ax.text(10.75, loop + 0.24, "$z(t)$", ha="center", color=BLUE, size=16)
+    ax.text(6.2, loop + 0.24, "$v(t)$", ha="center", color=BLUE, size=16)
+
+    # What FISTA adds: v(t) = z(t) + β (z(t) − z(t−1)).
+    plus(ax, 7.3, loop, VERMILION)
+    plus(ax, 9.5, branch, VERMILION, sign="−")
+    box(ax, 8.2, branch, 0.9, 0.8, r"$\beta_t$", VERMILION, size=17)
+    box(ax, 12.0, branch, 1.5, 0.7, "delay", VERMILION)
+    for x in (9.5, 12.0):
+        ax.add_patch(Circle((x, loop), 0.1, color=VERMILION, zorder=3))
+    wire(ax, (12.0, loop), (12.0, branch + 0.35), color=VERMILION, dashed=True)
+    wire(ax, (11.25, branch), (9.83, branch), color=VERMILION, dashed=True)
+    wire(ax, (9.5, loop), (9.5, branch + 0.33), color=VERMILION, dashed=True)
+    wire(ax, (9.17, branch), (8.65, branch), color=VERMILION)
+    wire(ax, (7.75, branch), (7.3, branch), (7.3, loop - 0.33), color=VERMILION, dashed=True)
+    ax.text(10.6, branch + 0.24, "$z(t{-}1)$", ha="center", color=VERMILION, size=14)
+    ax.text(9.5, branch - 0.78, "momentum", ha="center", color=VERMILION, size=11)
+
+    # In words.
+    ax.text(0.25, 2.3, "ISTA", color=BLUE, weight="bold", size=12)
+    ax.text(1.85, 2.3, "the solid loop alone:", color=BLACK, size=11)
+    ax.text(0.25, 1.0, "FISTA", color=VERMILION, weight="bold", size=12)
+    ax.text(1.85, 1.0, "adds the dashed branch:", color=BLACK, size=11)
+    ax.text(1.85, 1.72, "$v(t) = z(t)$", color=BLACK, size=14)
+    ax.text(1.85, 0.42, r"$v(t) = z(t) + \beta_t\,[z(t) - z(t{-}1)]$", color=BLACK, size=14)
+    return figure
+
+
+DIAGRAMS = {
+    "fista_graph": (
+        fista_graph,
+        "The computation graph of ISTA and FISTA",
+        "y goes through the matrix W transposed over L into a sum; the sum goes through shrinkage "
+        "by lambda over L and comes out as the code z(t+1). One step later that code is z(t) and "
+        "goes back, through S = I minus W transposed W over L, into the same sum: this loop, in "
+        "blue, is ISTA. FISTA adds the branch in vermilion: the difference between z(t) and the "
+        "code one step before, z(t-1), times beta_t, is added to z(t), and this sum v(t) "
+        "takes the place of z(t) at the entrance of S.",
+    ),
+}
+
+
+# --- the pieces -----------------------------------------------------------------------------------
+
+
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure whose unit of length is half an inch."""
+    figure = Figure(figsize=(width / 2, height / 2), facecolor="white")
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
+    ax.axis("off")
+    return figure, ax
+
+
+def box(ax, x, y, width, height, text, color, size=None):
+    corner = (x - width / 2, y - height / 2)
+    shape = "round,pad=0,rounding_size=0.15"
+    ax.add_patch(FancyBboxPatch(corner, width, height, shape, ec=color, fc=TINT[color], lw=1.5))
+    ax.text(x, y, text, ha="center", va="center", color=BLACK, size=size)
+
+
+def node(ax, x, y, text, color, radius=0.55, size=16):
+    ax.add_patch(Circle((x, y), radius, ec=color, fc=TINT[color], lw=1.5))
+    ax.text(x, y, text, ha="center", va="center", color=BLACK, size=size)
+
+
+def plus(ax, x, y, color, sign="+"):
+    """A sum; with the sign "−" what comes from above less what comes from the side."""
+    ax.add_patch(Circle((x, y), 0.33, ec=color, fc="white", lw=1.5))
+    arm = 0.16
+    ax.plot((x - arm, x + arm), (y, y), color=color)
+    if sign == "+":
+        ax.plot((x, x), (y - arm, y + arm), color=color)
+
+
+def wire(ax, *points, color, dashed=False):
+    """A line through the points, with an arrow head at the last."""
+    (x0, y0), (x1, y1) = points[-2:]
+    length = np.hypot(x1 - x0, y1 - y0)
+    along = np.array([x1 - x0, y1 - y0]) / length
+    across = np.array([-along[1], along[0]])
+    tip = np.array([x1, y1])
+    back = tip - 0.22 * along
+    x, y = zip(*points[:-1], back, strict=True)
+    ax.plot(x, y, color=color, ls=(0, (3.2, 1.3)) if dashed else "-", solid_joinstyle="round")
+    head = np.stack([tip, back + 0.12 * across, back - 0.12 * across])
+    ax.add_patch(Polygon(head, color=color, lw=0, zorder=3))
+
+
+def bracket(ax, left, right, y, text, size=11):
+    """Says what the pieces between ``left`` and ``right`` do together."""
+    ax.plot((left, left, right, right), (y - 0.15, y, y, y - 0.15), color=GREY, lw=1)
+    ax.text((left + right) / 2, y + 0.25, text, ha="center", color=BLACK, size=size)
+
+
+def soft_threshold_curve(ax, x, y, width, height):
+    """The graph of the soft threshold on its two axes, centred at (x, y)."""
+    v = np.array([-1.0, -0.4, 0.4, 1.0])
+    shrunk = np.sign(v) * np.maximum(np.abs(v) - 0.4, 0) / 0.6
+    ax.plot((x - width / 2, x + width / 2), (y, y), color=GREY, lw=0.8)
+    ax.plot((x, x), (y - height / 2, y + height / 2), color=GREY, lw=0.8)
+    ax.plot(x + v * width / 2, y + shrunk * height / 2, color=BLUE, lw=2.4)
+
+
+# --- SVG ------------------------------------------------------------------------------------------
+
+
+def svg(name: str) -> str:
+    """The SVG text of one diagram, with its title and description for those who cannot see it."""
+    draw, title, description = DIAGRAMS[name]
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
+        out = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        draw().savefig(out, format="svg", metadata=nothing)
+    head, opening, rest = out.getvalue().partition("<svg ")
+    attributes, close, body = rest.partition(">")
+    words = (
+        f'<title id="title">{escape(title)}</title>\n <desc id="desc">{escape(description)}</desc>'
+    )
+    spoken = f'{opening}role="img" aria-labelledby="title desc" {attributes}{close}\n {words}'
+    return head + spoken + body
+
+
+def main(folder: Path = HERE) -> None:
+    """Draws every diagram into the folder."""
+    for name in DIAGRAMS:
+        path = folder / f"{name}.svg"
+        path.write_text(svg(name), encoding="utf-8", newline="\n")
+        print(path)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
