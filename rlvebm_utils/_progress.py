@@ -12,11 +12,16 @@ def track(steps: Iterable, label: str, show: bool = True) -> Iterator:
     """
     if not show:
         return iter(steps)
-    if "ipykernel" in sys.modules:
+    if _in_notebook():
         return _notebook_bar(steps, label)
     from tqdm import tqdm
 
     return iter(tqdm(steps, desc=label, delay=2))
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")  # never imported for this
+    return hasattr(ipython and ipython.get_ipython(), "kernel")
 
 
 def _notebook_bar(steps, label: str) -> Iterator:

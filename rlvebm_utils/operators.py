@@ -32,7 +32,7 @@ class Dictionary:
             raise ValueError(f"W: expected a matrix (dimension, atoms), got {describe(W)}")
         if not W.any():
             raise ValueError(f"W: expected at least one non-zero atom, got an all-zero {describe(W)}")
-        squared, range_ = float(W.double().square().sum()), torch.finfo(W.dtype)
+        squared, range_ = float(W.detach().double().square().sum()), torch.finfo(W.dtype)
         if not W.numel() * range_.tiny < squared < range_.max:
             raise ValueError(
                 f"W: expected atoms whose squared lengths {W.dtype} can hold, "
