@@ -1,0 +1,30 @@
+"""Slider panels: a function of the slider's value, a drawing, read-outs.
+
+A new panel is a few lines::
+
+    from rlvebm_utils.widgets import SliderPanel, Stems, log_slider
+
+    def compute(lam):
+        return {"z": soft_threshold(v, lam)}
+
+    def draw(a):
+        return [Stems(a["z"], "code z", "atom")]
+
+    SliderPanel(compute, draw, {"lam": log_slider(0.01, 10, start=1)},
+                readouts=lambda a: {"non-zeros": (a["z"] != 0).sum()})
+"""
+
+from .panel import SliderPanel, log_slider, picker
+from .parts import Picture, Stems, Strip
+from .sparse_coding import SparseCoder, sparse_coding_panel
+
+__all__ = [
+    "Picture",
+    "SliderPanel",
+    "SparseCoder",
+    "Stems",
+    "Strip",
+    "log_slider",
+    "picker",
+    "sparse_coding_panel",
+]

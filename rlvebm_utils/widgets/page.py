@@ -1,0 +1,149 @@
+"""How a frame of the panel is put together, and the page that shows frames without a kernel."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# White paper and dark ink in every theme, so that the contrast of the palette is what we chose.
+STYLE = """<style>
+.rlv-panel { background: #fff; color: #222; padding: 10px 14px 14px; box-sizing: border-box;
+  border: 1px solid #e2e2e2; border-radius: 6px; overflow: hidden; }
+.rlv-panel .widget-label, .rlv-panel .widget-readout { color: #222; }
+.rlv-panel .widget-readout { font-variant-numeric: tabular-nums; min-width: 4.5em; }
+.rlv-panel .widget-slider .widget-label { margin-right: 12px; }
+.rlv-panel [role=slider]:focus, .rlv-panel .ui-slider-handle:focus, .rlv-panel input:focus {
+  outline: 3px solid #0072B2; outline-offset: 2px; }
+.rlv-title { margin: 0 0 2px; font-size: 15px; line-height: 1.4; font-weight: 600; color: #222; }
+.rlv-frame { font-size: 13px; line-height: 1.35; color: #222; }
+.rlv-frame p, .rlv-frame ol { margin: 0; padding: 0; }
+.rlv-numbers { display: flex; flex-wrap: wrap; gap: 4px 30px; margin: 8px 0 14px; }
+.rlv-numbers div { min-width: 84px; }
+.rlv-numbers span { display: block; color: #595959; font-size: 12px; white-space: nowrap; }
+.rlv-numbers sub { font-size: 0.8em; line-height: 0; }
+.rlv-numbers b { display: block; font-size: 17px; font-weight: 400; line-height: 1.3;
+  white-space: nowrap; font-variant-numeric: tabular-nums; }
+.rlv-tiles { display: flex; flex-wrap: wrap; gap: 14px 20px; align-items: flex-start; }
+.rlv-tile p { margin-bottom: 5px; white-space: nowrap; }
+.rlv-tile img, .rlv-strip i { display: block; image-rendering: pixelated; width: 100%;
+  aspect-ratio: 1; box-sizing: border-box; border: 1px solid #ddd; }
+.rlv-picture { flex: 0 0 124px; }
+.rlv-stems { flex: 1 1 320px; max-width: 560px; }
+.rlv-stems svg { display: block; width: 100%; height: auto; font-size: 12px; }
+.rlv-strip { flex: 1 1 100%; }
+.rlv-strip ol { display: flex; flex-wrap: wrap; gap: 6px 10px; list-style: none; }
+.rlv-strip li { width: 60px; margin: 0; text-align: center; font-size: 12px;
+  font-variant-numeric: tabular-nums; }
+.rlv-error { border: 2px solid #b00020; background: #fdf1f2; color: #222; padding: 8px 12px;
+  margin-top: 8px; border-radius: 4px; font-size: 13px; line-height: 1.4; }
+.rlv-error pre { margin: 4px 0 0; white-space: pre-wrap; background: none; color: #222; }
+</style>"""
+
+# The slider of ipywidgets has a role and values but no name, and says log λ for λ. A picture that
+# cannot load is the one hook that an HTML widget has after each change; where it is not allowed to
+# run, nothing else is lost. (ipywidgets 7 draws the handle with jQuery UI, without any role.)
+_NAME_THE_SLIDERS = """
+const spoken = JSON.parse(this.dataset.spoken);
+for (const slider of this.closest('.rlv-panel')?.querySelectorAll('.widget-slider') ?? []) {
+  const name = slider.querySelector('.widget-label')?.textContent;
+  const handle = slider.querySelector('[role=slider], .ui-slider-handle');
+  if (!handle || !(name in spoken)) continue;
+  handle.setAttribute('role', 'slider');
+  handle.setAttribute('aria-label', name);
+  handle.setAttribute('aria-valuetext', spoken[name]);
+}"""
+
+
+def frame_html(
+    readouts: Mapping[str, str], tiles: Sequence[str], alt: str, spoken: Mapping[str, str]
+) -> str:
+    """One whole picture: read-outs as text, then the parts as one image with words."""
+    hook = (
+        f'<img hidden alt="" src="data:," data-spoken="{html.escape(json.dumps(spoken))}"'
+        f' onerror="{html.escape(_NAME_THE_SLIDERS)}">'
+    )
+    return (
+        f'<div class="rlv-frame">{readouts_html(readouts)}'
+        f'<div class="rlv-tiles" role="img" aria-label="{html.escape(alt)}">{"".join(tiles)}</div>'
+        f"{hook if spoken else ''}</div>"
+    )
+
+
+def readouts_html(readouts: Mapping[str, str]) -> str:
+    """Labelled numbers; in a label, _max and the like are subscripts."""
+    items = (
+        f"<div><span>{_label(label)}</span><b>{html.escape(text)}</b></div>"
+        for label, text in readouts.items()
+    )
+    return f'<div class="rlv-numbers">{"".join(items)}</div>' if readouts else ""
+
+
+def _label(text: str) -> str:
+    return re.sub("_([a-z]+)", r"<sub>\1</sub>", html.escape(text))
+
+
+_PAGE = """<section class="rlv-panel rlv-page" id="{name}" style="max-width: 940px">
+{style}
+<style>.rlv-page {{ font-family: system-ui, sans-serif; }}
+.rlv-page label {{ display: flex; gap: 12px; align-items: center; font-size: 14px; }}
+.rlv-page input {{ flex: 1 1 auto; min-width: 120px; }}
+.rlv-page output {{ min-width: 4.5em; font-variant-numeric: tabular-nums; }}</style>
+<h4 class="rlv-title">{title}</h4>
+<label>{label} <input type="range" min="0" max="{last}" step="1" value="{start}">
+<output></output></label>
+<div class="rlv-frame"><div></div><div class="rlv-tiles" role="img"></div></div>
+<noscript>This picture moves with JavaScript.</noscript>
+<script>(() => {{
+const {{ tiles, frames }} = {data};
+const page = document.getElementById("{name}");
+const input = page.querySelector("input"), output = page.querySelector("output");
+const [readouts, picture] = page.querySelector(".rlv-frame").children;
+const show = () => {{
+  const [value, numbers, parts, alt] = frames[input.value];
+  output.textContent = value;
+  readouts.innerHTML = numbers;
+  picture.innerHTML = parts.map(part => tiles[part]).join("");
+  picture.setAttribute("aria-label", alt);
+  input.setAttribute("aria-valuetext", value);
+}};
+input.addEventListener("input", show);
+show();
+}})();</script>
+</section>
+"""
+
+
+def write_page(
+    path: Path,
+    title: str,
+    label: str,
+    frames: Sequence[tuple[str, Mapping[str, str], Sequence[str], str]],
+    start: int,
+) -> Path:
+    """Write frames (value, read-outs, tiles, alt text) as one fragment of HTML; plain ASCII.
+
+    A tile that comes back (the digit itself, a code that is empty) is stored once. ASCII: a
+    fragment cannot say its encoding, so λ is written as a reference.
+    """
+    place: dict[str, int] = {}
+    rows = [
+        [value, readouts_html(shown), [place.setdefault(t, len(place)) for t in tiles], alt]
+        for value, shown, tiles, alt in frames
+    ]
+    # "</script>" inside the data would end the script.
+    data = json.dumps({"tiles": list(place), "frames": rows}).replace("</", "<\\/")
+    page = _PAGE.format(
+        name="rlv-" + re.sub(r"\W+", "-", path.stem).strip("-"),
+        style=STYLE,
+        title=html.escape(title),
+        label=html.escape(label),
+        last=len(rows) - 1,
+        start=start,
+        data=data,
+    )
+    page = page.replace("λ", "&lambda;")
+    path.write_bytes(page.encode("ascii", "xmlcharrefreplace"))
+    return path

@@ -1,0 +1,259 @@
+"""One slider panel for the whole course: controls, a function of their values, a moving picture."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import ipywidgets
+import numpy as np
+
+from .page import STYLE, frame_html, write_page
+from .parts import number
+
+
+def log_slider(
+    low: float, high: float, start: float, *, label: str = "λ", step: float = 0.025
+) -> ipywidgets.FloatLogSlider:
+    """A slider that is even in log λ: one `step` is a factor of 10^step (0.025: 6 %)."""
+    if not 0 < low <= start <= high or low == high:
+        raise ValueError(
+            f"low, start, high are {low}, {start}, {high}; expected 0 < low ≤ start ≤ high"
+        )
+    return ipywidgets.FloatLogSlider(
+        value=start,
+        base=10,
+        min=np.log10(low),
+        max=np.log10(high),
+        step=step,
+        description=label,
+        readout_format=".3g",
+        style={"description_width": "initial"},
+        layout={"flex": "1 1 300px", "width": "auto"},
+    )
+
+
+def picker(names: Sequence[str], *, label: str = "example") -> ipywidgets.Dropdown:
+    """A list to pick an example from; its value is the position in `names`, from 0."""
+    if not names:
+        raise ValueError("names is empty; expected at least one example to pick")
+    return ipywidgets.Dropdown(
+        options=[(str(name), place) for place, name in enumerate(names)],
+        description=label,
+        style={"description_width": "initial"},
+        layout={"width": "auto", "min_width": "150px"},
+    )
+
+
+class SliderPanel:
+    """Drag a slider, see what follows.
+
+    compute(**values) -> dict: arrays (and numbers) from the values of the controls, by name.
+    draw(arrays) -> list of parts (`Picture`, `Stems`, `Strip`); it also finds the values there.
+    controls: name -> an ipywidgets control, from `log_slider`, `picker` or ipywidgets itself.
+    readouts(arrays) -> dict: label -> number or text, shown above the picture.
+    alt(arrays) -> str: the picture in words, for screen readers; the read-outs if left out.
+    title: what there is to see.
+    headline: the label of the read-out that matters most; a screen reader says it at the slider.
+
+    For a figure that reads well without a kernel, `stills` names the values that it shows, as
+    (name of the control, list of values): one column each, under the panel.
+
+    The panel is drawn anew whenever a control changes. While it draws, only the newest values
+    count: ipywidgets sends the next ones when the kernel is done with the last, and what changes
+    during a drawing leads to one more, with the values it finds then. An exception in `compute`,
+    `draw`, `readouts` or `alt` is shown in place of the picture, and kept in `.error`.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[..., Mapping],
+        draw: Callable[[Mapping], Sequence],
+        controls: Mapping[str, ipywidgets.ValueWidget],
+        *,
+        readouts: Callable[[Mapping], Mapping] | None = None,
+        alt: Callable[[Mapping], str] | None = None,
+        title: str = "Slider panel",
+        headline: str | None = None,
+        stills: tuple[str, Sequence[float]] | None = None,
+    ):
+        for name, function in {"compute": compute, "draw": draw}.items():
+            if not callable(function):
+                raise TypeError(f"{name} is a {type(function).__name__}; expected a function")
+        for name, control in dict(controls).items():
+            if not hasattr(control, "observe") or not hasattr(control, "value"):
+                kind = type(control).__name__
+                raise TypeError(f"controls[{name!r}] is a {kind}; expected an ipywidgets control")
+        if not controls:
+            raise ValueError("controls is empty; expected at least one slider")
+        if stills is not None and stills[0] not in controls:
+            raise ValueError(f"stills names {stills[0]!r}; the controls are {list(controls)}")
+        self.compute, self.draw, self.controls = compute, draw, dict(controls)
+        self.readouts, self.alt, self.title = readouts, alt, title
+        self.headline, self.stills = headline, stills
+        self.error: Exception | None = None
+        self._start = self.values
+        self._drawing = self._changed_meanwhile = False
+        self._build()
+        self.redraw()
+
+    # ------------------------------------------------------------------------- the widget
+
+    def _build(self) -> None:
+        reset = ipywidgets.Button(description="Reset", layout={"width": "80px"})
+        reset.on_click(lambda _: self.reset())
+        row = ipywidgets.HBox(
+            [*self.controls.values(), reset],
+            layout={"flex_flow": "row wrap", "align_items": "center", "width": "100%"},
+        )
+        heading = ipywidgets.HTML(
+            f'{STYLE}<h4 class="rlv-title">{html.escape(self.title)}</h4>',
+            layout={"margin": "0"},
+        )
+        self._picture = ipywidgets.HTML(layout={"width": "100%", "margin": "0"})
+        self.reset_button = reset
+        self.widget = ipywidgets.VBox(
+            [heading, row, self._picture], layout={"width": "100%", "max_width": "940px"}
+        )
+        self.widget.add_class("rlv-panel")
+        for control in self.controls.values():
+            control.observe(self._on_change, names="value")
+
+    def _on_change(self, _change) -> None:
+        self.redraw()
+
+    @property
+    def values(self) -> dict:
+        """What the controls say now, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    @property
+    def html(self) -> str:
+        """What the panel shows now."""
+        return self._picture.value
+
+    def reset(self) -> None:
+        """Put every control back to where it started; one drawing for all of them."""
+        self._drawing = True
+        try:
+            for name, control in self.controls.items():
+                control.value = self._start[name]
+        finally:
+            self._drawing = False
+        self.redraw()
+
+    # ------------------------------------------------------------------------- the drawing
+
+    def redraw(self) -> None:
+        """Compute and draw what the controls say now; the picture changes in one assignment."""
+        self._changed_meanwhile = True
+        if self._drawing:
+            return  # the drawing that is under way sees to it
+        self._drawing = True
+        try:
+            while self._changed_meanwhile:
+                self._changed_meanwhile = False
+                self._picture.value = self._compose()
+        finally:
+            self._drawing = False
+
+    def _compose(self) -> str:
+        values = self.values
+        try:
+            frame = self._frame(values)
+        except Exception as error:  # whatever went wrong in the teacher's code, the reader sees it
+            self.error = error
+            return self._error_html(error, values)
+        self.error = None
+        return frame
+
+    def _frame(self, values: Mapping) -> str:
+        arrays = self.state(**values)
+        tiles = [part.html() for part in self.draw(arrays)]
+        shown = self.shown(arrays)
+        return frame_html(shown, tiles, self.alt_text(arrays), self._spoken(values, shown))
+
+    def state(self, **values) -> dict:
+        """The arrays that `compute` returns for these values, and the values themselves."""
+        return {**values, **self.compute(**values)}
+
+    def alt_text(self, arrays: Mapping) -> str:
+        """The picture in words."""
+        if self.alt is not None:
+            return self.alt(arrays)
+        return f"{self.title}: " + ", ".join(f"{k} {v}" for k, v in self.shown(arrays).items())
+
+    def shown(self, arrays: Mapping) -> dict[str, str]:
+        """The read-outs as text, by label."""
+        if self.readouts is None:
+            return {}
+        named = self.readouts(arrays)
+        return {label: v if isinstance(v, str) else number(v) for label, v in named.items()}
+
+    def _spoken(self, values: Mapping, shown: Mapping[str, str]) -> dict[str, str]:
+        """What a screen reader says at each slider: its value, then the read-out that matters."""
+        more = f"; {self.headline}: {shown[self.headline]}" if self.headline else ""
+        return {
+            self.controls[name].description: number(value) + more
+            for name, value in values.items()
+            if isinstance(value, float)
+        }
+
+    def _error_html(self, error: Exception, values: Mapping) -> str:
+        where = ", ".join(f"{name} = {_plain(value)}" for name, value in values.items())
+        text = html.escape(f"{type(error).__name__}: {error}")
+        return (
+            f'<div class="rlv-error" role="alert"><strong>No picture for {html.escape(where)}'
+            f"</strong><pre>{text}</pre></div>"
+        )
+
+    # ------------------------------------------------------------- in a notebook, on a page
+
+    def _ipython_display_(self) -> None:
+        """Show the panel and, under it, a figure that says the same without a kernel."""
+        from IPython.display import display
+
+        # The text is ours: the widgets' own differs between ipywidgets 7 and 8.
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        text = f"Slider panel “{self.title}”: run this cell to move it."
+        display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
+        if self.stills is not None:
+            from ..plots.style import show
+
+            show(*self.still_figure())
+
+    def still_figure(self):
+        """(figure, its words): one column for each value of `stills`, one row for each part."""
+        from .stills import still_figure
+
+        return still_figure(self)
+
+    def export_html(self, path, *, over: str | None = None, frames: int = 30) -> Path:
+        """Write the panel as one HTML file that needs no kernel and no network.
+
+        A range input moves through `frames` pictures made beforehand, evenly spread over the
+        slider named `over` (the first control, if left out); the other controls stay as they are.
+        Returns the path.
+        """
+        over = next(iter(self.controls)) if over is None else over
+        if over not in self.controls or not hasattr(self.controls[over], "min"):
+            sliders = [name for name, one in self.controls.items() if hasattr(one, "min")]
+            raise ValueError(f"over is {over!r}; expected one of the sliders {sliders}")
+        if frames < 2:
+            raise ValueError(f"frames is {frames}; expected at least 2")
+        slider = self.controls[over]
+        places = np.linspace(slider.min, slider.max, frames)
+        grid = slider.base**places if hasattr(slider, "base") else places
+        pictures = []
+        for value in grid.tolist():
+            values = {**self.values, over: value}
+            arrays = self.state(**values)
+            tiles = [part.html() for part in self.draw(arrays)]
+            pictures.append((number(value), self.shown(arrays), tiles, self.alt_text(arrays)))
+        start = int(np.abs(grid - slider.value).argmin())
+        return write_page(Path(path), self.title, slider.description, pictures, start)
+
+
+def _plain(value) -> str:
+    return number(value) if isinstance(value, (int, float)) else str(value)

@@ -1,0 +1,50 @@
+"""The figure under a panel: what the slider shows, at a few of its values, for a page at rest."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ..plots.style import WIDTH, new_figure
+from .parts import number
+
+
+def still_figure(panel):
+    """(figure, its words): a column for each value of `panel.stills`, a row for each part."""
+    name, wanted = panel.stills
+    states = [panel.state(**{**panel.values, name: value}) for value in wanted]
+    columns = [[part for part in panel.draw(state) if part.still] for state in states]
+    label = panel.controls[name].description
+
+    heights = [part.height for part in columns[0]]
+    figure, grid = new_figure(
+        len(heights),
+        len(columns),
+        height=0.9 + sum(heights) * 0.92 * WIDTH / len(columns),
+        squeeze=False,
+        height_ratios=heights,
+    )
+    for column, (parts, state) in enumerate(zip(columns, states, strict=True)):
+        for axes, part in zip(grid[:, column], parts, strict=True):
+            part.plot(axes)
+            if column == 0:
+                _row_title(axes, part.title)
+        heading = f"{label} = {number(state[name], 2)}"
+        if panel.headline:
+            heading += f"\n{panel.shown(state)[panel.headline]}"
+        grid[0, column].set_title(heading, fontsize=10, fontweight="normal", loc="center")
+    title = f"{panel.title} ({panel.headline} above each column)" if panel.headline else panel.title
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    words = " ".join(panel.alt_text(state) for state in states)
+    return figure, f"{panel.title}. From left to right: {words}"
+
+
+def _row_title(axes, title: str) -> None:
+    """To the left of the first column, whatever ticks stand there."""
+    axes.annotate(
+        textwrap.fill(title, 16),
+        xy=(-0.22, 0.5),
+        xycoords="axes fraction",
+        ha="right",
+        va="center",
+        fontsize=9,
+    )

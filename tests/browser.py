@@ -1,0 +1,203 @@
+"""Drive JupyterLab in headless Chromium: start a server, open a notebook, run it, move its sliders.
+
+Used by `test_browser.py` and by `benchmarks/sliders.py`. Nothing here waits for ever, and
+whatever is started is stopped: the server runs in a process session of its own, which is ended
+as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM_ARGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+VIEWPORT = {"width": 1366, "height": 768}  # the commonest small laptop screen
+
+# A slider's handle: ipywidgets 8 draws it with noUiSlider, ipywidgets 7 with jQuery UI.
+HANDLE = ".noUi-handle, .ui-slider-handle"
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium or Chrome that is installed here, or None."""
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+# ------------------------------------------------------------------------------ the server
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _settings(folder: Path, windowing: str) -> None:
+    """User settings: no news or update pop-up; `windowing` "none" keeps every cell in the page."""
+    wanted = {
+        "apputils-extension/notification": {
+            "fetchNews": "false",
+            "checkForUpdates": False,
+            "doNotDisturbMode": True,
+        },
+        "notebook-extension/tracker": {"windowingMode": windowing},
+    }
+    for name, value in wanted.items():
+        path = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value))
+
+
+class JupyterServer:
+    """`with JupyterServer(root, scratch) as server:` JupyterLab on a free port of 127.0.0.1."""
+
+    def __init__(self, root: Path, scratch: Path, *, windowing: str = "none", timeout: float = 60):
+        self.root, self.scratch, self.timeout = Path(root), Path(scratch), timeout
+        self.windowing = windowing
+        self.token = secrets.token_hex(16)
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def _environment(self) -> dict[str, str]:
+        """A Jupyter with no memory: configuration, settings and run files in the scratch folder."""
+        environment = dict(os.environ)
+        for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
+            environment[f"JUPYTER_{name}"] = str(self.scratch / name.lower())
+        environment["JUPYTERLAB_SETTINGS_DIR"] = str(self.scratch / "settings")
+        environment["JUPYTERLAB_WORKSPACES_DIR"] = str(self.scratch / "workspaces")
+        environment["IPYTHONDIR"] = str(self.scratch / "ipython")
+        return environment
+
+    def __enter__(self) -> JupyterServer:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        _settings(self.scratch / "settings", self.windowing)
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            f"--ServerApp.root_dir={self.root}",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={self.token}",
+            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.news_url=None",
+        ]
+        self.log_path = self.scratch / "jupyter.log"
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self.timeout
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(f"{self.url}/api/status?token={self.token}", timeout=5)
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"JupyterLab did not start:\n{self.log_path.read_text()[-2000:]}")
+
+    def __exit__(self, *exception) -> None:
+        """End the server and its kernels: first a request, then by force."""
+        for stop, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, stop)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(patience)
+        # Kernels live in sessions of their own: the server has ended them on SIGTERM.
+
+
+# ------------------------------------------------------------------------------ the browser
+
+
+@contextlib.contextmanager
+def chromium_page(executable: str, *, viewport: dict | None = None, timeout: float = 30):
+    """A fresh page in headless Chromium; everything asked of it times out."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=list(CHROMIUM_ARGS), timeout=1000 * timeout
+        )
+        try:
+            page = browser.new_page(viewport=viewport or VIEWPORT)
+            page.set_default_timeout(1000 * timeout)
+            yield page
+        finally:
+            browser.close()
+
+
+OPENED = """name => {
+    const open = window.jupyterapp?.shell?.currentWidget;
+    return Boolean(open?.context?.isReady && open.context.path === name && open.content.model);
+}"""
+
+KERNEL_READY = """async () => {
+    const widget = window.jupyterapp.shell.currentWidget;
+    await widget.sessionContext.ready;
+    await widget.sessionContext.session.kernel.info;
+}"""
+
+# Started, not awaited: a time-out of ours must be able to end the wait.
+START_RUN = """() => {
+    window.runState = 'running';
+    window.jupyterapp.commands.execute('notebook:run-all-cells').then(
+        () => { window.runState = 'done'; }, error => { window.runState = String(error); });
+}"""
+
+CELL_ERRORS = """() => {
+    const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
+    return cells.filter(cell => cell.cell_type === 'code').flatMap(
+        cell => cell.toJSON().outputs.filter(output => output.output_type === 'error')
+            .map(output => `${output.ename}: ${output.evalue}`));
+}"""
+
+
+def open_notebook(page, server: JupyterServer, name: str) -> None:
+    """Open `name` (relative to the server's root) and wait until its kernel answers."""
+    page.goto(f"{server.url}/lab/tree/{name}?token={server.token}&reset")
+    page.wait_for_function(OPENED, arg=name)
+    page.evaluate(KERNEL_READY)
+
+
+def run_all(page, *, timeout: float = 300) -> None:
+    """Run every cell and wait for the end; an error in a cell is an AssertionError here."""
+    page.evaluate(START_RUN)
+    page.wait_for_function("window.runState !== 'running'", timeout=1000 * timeout)
+    state, errors = page.evaluate("window.runState"), page.evaluate(CELL_ERRORS)
+    assert state == "done" and not errors, f"the notebook did not run: {state} {errors}"
+
+
+def shut_down_kernel(page) -> None:
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")

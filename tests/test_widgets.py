@@ -1,0 +1,417 @@
+"""The slider panel without a browser: move the controls, read what the panel shows."""
+
+import html
+import re
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from rlvebm_utils import Dictionary, fista
+from rlvebm_utils.widgets import (
+    Picture,
+    SliderPanel,
+    SparseCoder,
+    Stems,
+    Strip,
+    log_slider,
+    picker,
+    sparse_coding_panel,
+)
+from rlvebm_utils.widgets.parts import nice_ceiling, number
+
+SHAPE = (8, 8)
+
+
+@pytest.fixture
+def problem():
+    """Three non-negative images, each of a few of 40 non-negative unit-norm atoms, and noise."""
+    generator = torch.Generator().manual_seed(4)
+    W = torch.rand(64, 40, generator=generator, dtype=torch.float64) ** 4
+    W /= W.norm(dim=0)
+    keep = torch.rand(3, 40, generator=generator) < 0.2
+    z = keep * torch.rand(3, 40, generator=generator, dtype=torch.float64)
+    Y = z @ W.T + 0.02 * torch.rand(3, 64, generator=generator, dtype=torch.float64)
+    return Dictionary(W), Y
+
+
+@pytest.fixture
+def panel(problem):
+    return sparse_coding_panel(*problem, shape=SHAPE, nonnegative=True, names=["a", "b", "c"])
+
+
+def readouts(panel) -> dict[str, str]:
+    """What the panel shows, label by label, taken from its HTML."""
+    pairs = re.findall(r"<span>([^<]*(?:<sub>\w+</sub>)?)</span><b>([^<]*)</b>", panel.html)
+    return {html.unescape(label): html.unescape(text) for label, text in pairs}
+
+
+def nonzeros(panel) -> int:
+    return int(readouts(panel)["non-zeros ‖z‖₀"].split()[0])
+
+
+def alt(panel) -> str:
+    return html.unescape(re.search(r'role="img" aria-label="([^"]*)"', panel.html)[1])
+
+
+# ------------------------------------------------------------------------- sparse coding
+
+
+def test_fewer_atoms_as_lam_rises_and_none_from_lam_max_on(panel, problem):
+    slider = panel.controls["lam"]
+    lam_max = float((problem[1][0] @ problem[0].W).max())
+    counts = []
+    for share in (0.01, 0.05, 0.2, 0.5, 0.8, 1.001):
+        slider.value = share * lam_max
+        counts.append(nonzeros(panel))
+        assert readouts(panel)["λ / λ<sub>max</sub>"] == number(share, 2)
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 5 and counts[-2] > 0 and counts[-1] == 0
+    assert panel.html.count("<path stroke") - 3 <= 2  # the three grid lines, and no stem path
+    assert 'd=""' in panel.html
+
+
+@pytest.mark.parametrize("lam", [0.011, 0.05, 0.3, 1.0])
+def test_energies_against_numpy(panel, problem, lam):
+    """Solve by coordinate descent in numpy, and compare every number that is shown."""
+    panel.controls["lam"].value = lam
+    W, y = problem[0].W.numpy(), problem[1][0].numpy()
+    z = np.zeros(W.shape[1])
+    for _ in range(3000):
+        for j in range(z.size):  # unit-norm atoms: the best z_j in closed form
+            r = y - W @ z + W[:, j] * z[j]
+            z[j] = max(W[:, j] @ r - lam, 0)
+    fit, l1 = 0.5 * np.sum((y - W @ z) ** 2), np.abs(z).sum()
+    shown = readouts(panel)
+    assert nonzeros(panel) == np.count_nonzero(z)
+    expected = {"‖z‖₁": l1, "½‖y − Wz‖²": fit, "λ‖z‖₁": lam * l1, "energy E": fit + lam * l1}
+    for label, value in expected.items():
+        assert float(shown[label]) == pytest.approx(value, rel=6e-3), label
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
+def test_a_warm_start_gives_the_answer_of_a_cold_one(problem, nonnegative):
+    dictionary, Y = problem
+    coder = SparseCoder(dictionary, Y, nonnegative=nonnegative)
+    walk = np.geomspace(0.01, 2, 12).tolist()
+    for lam in walk + walk[::-3]:
+        for example in (0, 2):
+            shown = coder(lam, example)
+            exact = fista(dictionary, Y[example], lam, nonnegative=nonnegative, tol=1e-12)
+            energy = shown["fit"] + shown["penalty"]
+            assert energy == pytest.approx(float(exact.energy), rel=1.01e-4)
+            assert energy >= float(exact.energy) - 1e-12
+
+
+def test_the_guess_starts_the_solver_near_the_end(problem, monkeypatch):
+    """With the guess, ten iterations (the first certificate) suffice at steps of the slider."""
+    from rlvebm_utils.widgets import sparse_coding
+
+    taken = []
+
+    def counting(*args, **options):
+        solution = fista(*args, **options)
+        taken.append(int(solution.iterations))
+        return solution
+
+    monkeypatch.setattr(sparse_coding, "fista", counting)
+    coder = SparseCoder(*problem, nonnegative=True)
+    for lam in np.geomspace(0.02, 1, 40).tolist():
+        coder(lam, 0)
+    assert max(taken[1:]) <= 10 < taken[0]
+
+
+def test_equal_atoms_and_empty_codes_do_no_harm(problem):
+    dictionary, Y = problem
+    twice = Dictionary(torch.cat([dictionary.W, dictionary.W], dim=1))
+    coder = SparseCoder(twice, Y, nonnegative=True)
+    for lam in (0.05, 100.0, 0.02, 0.03, 100.0, 0.05):
+        exact = fista(dictionary, Y[1], lam, nonnegative=True, tol=1e-10)
+        shown = coder(lam, 1)
+        assert shown["fit"] + shown["penalty"] == pytest.approx(float(exact.energy), rel=2e-4)
+
+
+def test_nothing_of_the_users_is_changed(problem):
+    dictionary, Y = problem
+    W_before, Y_before, threads = dictionary.W.clone(), Y.clone(), torch.get_num_threads()
+    panel = sparse_coding_panel(dictionary, Y, shape=SHAPE, nonnegative=True)
+    kept = panel.state(lam=0.1, digit=1)
+    z_before = kept["z"].copy()
+    for lam in (0.02, 0.5, 1.0):
+        panel.controls["lam"].value = lam
+        panel.controls["digit"].value = 1
+    assert torch.equal(dictionary.W, W_before) and torch.equal(Y, Y_before)
+    assert np.array_equal(kept["z"], z_before)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_words_follow_the_picture(panel):
+    first = alt(panel)
+    panel.controls["lam"].value = 0.5
+    second = alt(panel)
+    assert second != first
+    assert second.startswith("a at λ = 0.50") and f"{nonzeros(panel)} of 40" in second
+
+
+def test_picker_and_reset(panel):
+    start = panel.html
+    panel.controls["lam"].value = 0.4
+    panel.controls["digit"].value = 2
+    assert alt(panel).startswith("c at λ = 0.40")
+    frames = []
+    panel._picture.observe(lambda change: frames.append(change["new"]), names="value")
+    panel.reset_button.click()
+    assert panel.values == {"lam": pytest.approx(0.15), "digit": 0}
+    assert readouts(panel)["non-zeros ‖z‖₀"] in start and alt(panel) in html.unescape(start)
+    assert len(frames) == 1, "both controls go back, in one drawing"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": (7, 8)}, r"images has shape \(3, 64\); expected \(M, 56\)"),
+        ({"names": ["a"]}, "names has 1 entries; expected one per image, 3"),
+        ({"lam_range": (1, 0.1)}, "low, start, high"),
+        ({"lam": 50.0}, "low, start, high"),
+    ],
+)
+def test_bad_arguments_are_named(problem, change, message):
+    with pytest.raises(ValueError, match=message):
+        sparse_coding_panel(*problem, **{"shape": SHAPE, **change})
+
+
+# ------------------------------------------------------------------------------ any panel
+
+
+def simple(compute=lambda lam: {"z": np.array([lam, 0.0])}, draw=None, **options):
+    draw = draw or (lambda a: [Stems(a["z"], "z", "place")])
+    return SliderPanel(compute, draw, {"lam": log_slider(0.01, 10, 0.1)}, **options)
+
+
+@pytest.mark.parametrize("where", ["compute", "draw", "readouts", "alt"])
+def test_an_exception_is_shown_and_the_next_good_value_clears_it(where):
+    def fails_above_one(value):
+        if value > 1:
+            raise RuntimeError("<too> large")
+        return value
+
+    panel = simple(
+        compute=lambda lam: {"z": np.array([fails_above_one(lam) if where == "compute" else lam])},
+        draw=lambda a: [Stems([fails_above_one(a["lam"]) if where == "draw" else 1], "z", "x")],
+        readouts=lambda a: {"λ": fails_above_one(a["lam"]) if where == "readouts" else 1},
+        alt=lambda a: str(fails_above_one(a["lam"]) if where == "alt" else 1),
+    )
+    slider = panel.controls["lam"]
+    assert panel.error is None and "rlv-error" not in panel.html
+    slider.value = 2.0
+    assert "RuntimeError: &lt;too&gt; large" in panel.html and "lam = 2.00" in panel.html
+    assert 'role="alert"' in panel.html and "<svg" not in panel.html, "no stale picture beside it"
+    assert isinstance(panel.error, RuntimeError)
+    slider.value = 0.5
+    assert panel.error is None and "rlv-error" not in panel.html and "<svg" in panel.html
+
+
+def test_an_error_names_values_that_are_not_numbers():
+    choice = ipywidgets.Dropdown(options=["fista", "<ista>"])
+    panel = SliderPanel(lambda solver: {"z": [np.nan]}, simple().draw, {"solver": choice})
+    choice.value = "<ista>"
+    assert "solver = &lt;ista&gt;" in panel.html and "NaN or infinite" in panel.html
+
+
+def test_only_the_newest_value_is_drawn():
+    """A value that changes three times during a drawing leads to one more drawing, of the last."""
+    computed = []
+
+    def compute(lam):
+        computed.append(lam)
+        if len(computed) == 2:
+            for value in (0.3, 0.4, 0.5):
+                panel.controls["lam"].value = value
+        return {"z": np.array([lam])}
+
+    panel = simple(compute, alt=lambda a: f"at {a['lam']:.2f}")
+    panel.controls["lam"].value = 0.2
+    assert computed == pytest.approx([0.1, 0.2, 0.5])
+    assert alt(panel) == "at 0.50"
+
+
+def test_each_move_is_one_assignment():
+    panel = simple()
+    frames = []
+    panel._picture.observe(lambda change: frames.append(change["new"]), names="value")
+    for value in (0.2, 0.3, 0.4):
+        panel.controls["lam"].value = value
+    assert len(frames) == 3 and all("<svg" in frame for frame in frames)
+
+
+def test_what_a_screen_reader_is_told():
+    panel = simple(readouts=lambda a: {"count": 7}, headline="count", title="A & B")
+    assert "&quot;\\u03bb&quot;: &quot;0.100; count: 7&quot;" in panel.html
+    assert alt(panel) == "A & B: count 7"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((None, lambda a: [], {"lam": log_slider(1, 2, 1)}), TypeError, "compute is a NoneType"),
+        ((lambda: {}, [], {"lam": log_slider(1, 2, 1)}), TypeError, "draw is a list"),
+        ((lambda: {}, lambda a: [], {}), ValueError, "controls is empty"),
+        ((lambda: {}, lambda a: [], {"lam": 3}), TypeError, r"controls\['lam'\] is a int"),
+    ],
+)
+def test_bad_panels_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        SliderPanel(*arguments)
+
+
+def test_bad_controls_are_refused():
+    with pytest.raises(ValueError, match="stills names 'mu'"):
+        simple(stills=("mu", [1.0]))
+    with pytest.raises(ValueError, match="names is empty"):
+        picker([])
+    with pytest.raises(ValueError, match="low, start, high are 0, 1, 2"):
+        log_slider(0, 2, 1)
+
+
+# ---------------------------------------------------------------------- parts of a picture
+
+
+def pixels(part) -> list[np.ndarray]:
+    """The pictures inside a part's HTML, decoded."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    found = re.findall(r'src="data:image/png;base64,([^"]+)"', part.html())
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in found]
+
+
+def test_pictures_show_their_values():
+    (ink,) = pixels(Picture(np.array([[0.0, 0.5, 1.0, 2.0]]), "ink"))
+    assert ink.shape == (1, 4, 3)
+    assert ink[0, 0].tolist() == [255] * 3 and ink[0, 2].tolist() == [0] * 3
+    assert 120 < ink[0, 1, 0] < 135 and ink[0, 3].tolist() == [0] * 3
+    (signed,) = pixels(Picture(torch.tensor([[-1.0, 0.0, 1.0]]), "signed", signed=True))
+    (below, zero, above) = signed[0].astype(int)
+    assert below[2] > below[0] + 40, "negative is blue"
+    assert above[0] > above[2] + 40, "positive is red"
+    assert zero.min() > 240
+
+
+def test_a_strip_keeps_its_places():
+    strip = Strip(np.ones((2, 3, 3)), ["a<b", "c"], "atoms", slots=5)
+    assert len(pixels(strip)) == 2
+    assert strip.html().count("<li>") == 5 and "a&lt;b" in strip.html()
+    assert Strip([], [], "none", slots=4).html().count("<li>") == 4
+
+
+def test_stems_stand_where_their_values_are():
+    drawn = Stems(np.array([0, 1.0, 0, -2.0]), "z", "atom", limit=2.0, marked=[3]).html()
+    plain, marked = re.findall(r'<path stroke="#\w+" d="(M[^"H]*)"/>', drawn)
+    # 440 × 112 units for four places from −2 to 2: zero at half height, 110 to a place.
+    assert plain == "M165.0 56.0V28.0"
+    assert marked == "M385.0 56.0V112.0"
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (Picture(np.ones(3), "flat"), r"image 'flat' has shape \(3,\); expected 2 dimensions"),
+        (Stems([], "none", "x"), "expected 1 dimensions, not empty"),
+        (Stems([np.inf], "z", "x"), "values 'z' holds NaN or infinite"),
+        (Strip(np.ones((2, 2)), ["a", "b"], "s"), r"images 's' has shape \(2, 2\)"),
+    ],
+)
+def test_bad_arrays_are_named(part, message):
+    with pytest.raises(ValueError, match=message):
+        part.html()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.1516, "0.152"),
+        (7.254, "7.25"),
+        (152.4, "152"),
+        (0, "0"),
+        (0.0, "0.00"),
+        (np.int64(32), "32"),
+        (-0.02, "-0.0200"),
+        (1e-5, "1.00e-05"),
+        (123456.0, "1.23e+05"),
+        (float("nan"), "nan"),
+        (True, "yes"),
+        (0.9999, "1.00"),
+    ],
+)
+def test_numbers(value, text):
+    assert number(value) == text
+
+
+def test_nice_ceiling():
+    assert [nice_ceiling(x) for x in (0, 0.3, 1, 1.1, 2.5, 7)] == pytest.approx(
+        [1, 0.5, 1, 2, 5, 10]
+    )
+
+
+# --------------------------------------------------------- in a notebook and on a web page
+
+
+@pytest.fixture
+def shell():
+    """An IPython that displays, as in a notebook."""
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def test_display_is_the_widget_then_a_figure_in_words(panel, shell):
+    with capture_output() as captured:
+        panel._ipython_display_()
+    widget, figure, words = (output.data for output in captured.outputs)
+    assert widget["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.widget.model_id
+    assert "\n" not in widget["text/plain"] and "Drag λ" in widget["text/plain"]
+    assert figure["image/png"] and figure["text/plain"].count("at λ = ") == 5
+    assert "0 of 40 coefficients are not zero" in figure["text/plain"]
+    assert "Figure in words" in words["text/html"]
+    assert captured.stderr == captured.stdout == ""
+
+
+def test_a_panel_without_stills_displays_the_widget_alone(shell):
+    with capture_output() as captured:
+        simple()._ipython_display_()
+    assert len(captured.outputs) == 1
+
+
+def test_the_still_figure_draws_every_column(panel):
+    figure, words = panel.still_figure()
+    grid = np.array(figure.axes).reshape(4, 5)
+    stems = [len(axes.collections[0].get_segments()) for axes in grid[2]]
+    assert stems == sorted(stems, reverse=True) and stems[-1] == 0
+    headings = [axes.get_title("center").split("\n")[1] for axes in grid[0]]
+    assert headings == [f"{count} of 40" for count in stems]
+    assert panel.values["lam"] == pytest.approx(0.15), "the panel stays where it was"
+
+
+def test_export_is_one_small_file_that_needs_nothing(panel, tmp_path):
+    panel.controls["digit"].value = 1
+    path = panel.export_html(tmp_path / "slider one.html", frames=12)
+    page = path.read_bytes()
+    assert len(page) < 500_000 and max(page) < 128, "ASCII: a fragment cannot say its encoding"
+    text = page.decode()
+    assert "http" not in text.replace("http://www.w3.org", "")
+    assert '<label>&lambda; <input type="range" min="0" max="11"' in text
+    counts = [int(c) for c in re.findall(r"<b>(\d+) of 40<", text.replace("<\\/", "</"))]
+    assert len(counts) == 12 and counts[0] > counts[-1] == 0
+    assert text.count("</script>") == 1
+
+
+def test_export_refuses_what_is_not_a_slider(panel, tmp_path):
+    with pytest.raises(ValueError, match=r"over is 'digit'; expected one of the sliders \['lam'\]"):
+        panel.export_html(tmp_path / "x.html", over="digit")
+    with pytest.raises(ValueError, match="frames is 1"):
+        panel.export_html(tmp_path / "x.html", frames=1)
+    assert not (tmp_path / "x.html").exists()
