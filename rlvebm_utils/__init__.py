@@ -1,7 +1,8 @@
-"""Sparse coding as an energy-based model: operators, energies with certificates, solvers, dictionary learning.
-
-Everything here needs torch alone. The parts with more needs are imported by name: ``rlvebm_utils.data``,
-``rlvebm_utils.plots``, ``rlvebm_utils.widgets``, ``rlvebm_utils.claims`` (extra ``course``).
+"""Sparse coding as an energy-based model: operators, energies with certificates, solvers,
+dictionary learning.
+ Everything here needs torch alone. The parts with more needs are imported by name:
+``rlvebm_utils.data``, ``rlvebm_utils.plots``, ``rlvebm_utils.widgets``, ``rlvebm_utils.claims``
+(extra ``course``).
 """
 
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max

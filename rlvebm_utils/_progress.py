@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 def track(steps: Iterable, label: str, show: bool = True) -> Iterator:
     """Iterate over ``steps`` (of known length) and show how far it is.
 
-    In a notebook the recorded output is the one line ``label: N steps``, the same on every machine; the bar moves above it
-    while the cell runs. Elsewhere tqdm draws its bar on stderr when the run takes more than two seconds.
+    In a notebook the recorded output is the one line ``label: N steps``, the same on every machine;
+    the bar moves above it while the cell runs. Elsewhere tqdm draws its bar on stderr when the run
+    takes more than two seconds.
     """
     if not show:
         return iter(steps)
@@ -29,7 +30,11 @@ def _notebook_bar(steps, label: str) -> Iterator:
     from ipywidgets import HTML, HBox, IntProgress
 
     bar, count = IntProgress(max=len(steps)), HTML()
-    view = {"version_major": 2, "version_minor": 0, "model_id": HBox([HTML(label), bar, count]).model_id}
+    view = {
+        "version_major": 2,
+        "version_minor": 0,
+        "model_id": HBox([HTML(label), bar, count]).model_id,
+    }
     text = f"{label}: {len(steps)} steps"
     display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
     for done, step in enumerate(steps, start=1):

@@ -1,7 +1,6 @@
 """Argument checks shared by the whole package.
-
-Every message names the argument, says what came and what was expected. The checks run before any work is done,
-so a bad call leaves nothing half-finished.
+ Every message names the argument, says what came and what was expected. The checks run before any
+work is done, so a bad call leaves nothing half-finished.
 """
 
 import math
@@ -20,7 +19,9 @@ def describe(value) -> str:
 
 
 def check_tensor(name: str, value, *, like: Tensor | None = None) -> Tensor:
-    """A finite, non-empty, real floating-point tensor; of the dtype and device of ``like`` when that is given."""
+    """A finite, non-empty, real floating-point tensor; of the dtype and device of ``like`` when
+    that is given.
+    """
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor, got {describe(value)}")
     if not value.is_floating_point():
@@ -28,20 +29,28 @@ def check_tensor(name: str, value, *, like: Tensor | None = None) -> Tensor:
     if like is not None and value.dtype != like.dtype:
         raise TypeError(f"{name}: expected {like.dtype} like the dictionary, got {describe(value)}")
     if like is not None and value.device != like.device:
-        raise ValueError(f"{name}: expected device {like.device} like the dictionary, got {describe(value)}")
+        raise ValueError(
+            f"{name}: expected device {like.device} like the dictionary, got {describe(value)}"
+        )
     if value.numel() == 0:
         raise ValueError(f"{name}: expected at least one entry, got an empty {describe(value)}")
     if not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())
-        raise ValueError(f"{name}: expected finite numbers, got {bad} NaN or infinite in a {describe(value)}")
+        raise ValueError(
+            f"{name}: expected finite numbers, got {bad} NaN or infinite in a {describe(value)}"
+        )
     return value
 
 
 def check_lam(lam, rows: int, device) -> Tensor:
-    """λ as a float64 tensor of shape (rows,): one finite number ≥ 0 for all samples, or one for each."""
+    """λ as a float64 tensor of shape (rows,): one finite number ≥ 0 for all samples, or one for
+    each.
+    """
     is_tensor = isinstance(lam, Tensor) and not lam.is_complex() and lam.dtype != torch.bool
     if isinstance(lam, bool) or not (is_tensor or isinstance(lam, Real)):
-        raise TypeError(f"lam: expected a number or a tensor of one λ per sample, got {describe(lam)}")
+        raise TypeError(
+            f"lam: expected a number or a tensor of one λ per sample, got {describe(lam)}"
+        )
     if is_tensor and lam.device != device and (lam.ndim > 0 or lam.is_meta):
         raise ValueError(f"lam: expected device {device} like the samples, got {describe(lam)}")
     value = torch.as_tensor(lam, dtype=torch.float64, device=device)
@@ -81,4 +90,6 @@ def check_threshold(v, threshold) -> Tensor:
 def check_dictionary(value) -> None:
     """An operator, and not the matrix it is made from."""
     if not hasattr(value, "check_samples"):
-        raise TypeError(f"dictionary: expected an operator such as Dictionary(W), got {describe(value)}")
+        raise TypeError(
+            f"dictionary: expected an operator such as Dictionary(W), got {describe(value)}"
+        )

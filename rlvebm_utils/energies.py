@@ -3,11 +3,11 @@
 One convention in the whole course::
 
     E(y, z) = ½‖y − Wz‖² + λ‖z‖₁
-
-(The lecture writes ‖y − Wz‖² without the ½, but iterates for the form above; notebook 02 shows the factor.)
-
-Every function takes one sample or a batch and returns one float64 number per sample: with float32 data too, since a
-difference of energies is small beside the energies. Only samples, codes and the dictionary must agree in dtype and device.
+ (The lecture writes ‖y − Wz‖² without the ½, but iterates for the form above; notebook 02 shows the
+factor.)
+ Every function takes one sample or a batch and returns one float64 number per sample: with float32
+data too, since a difference of energies is small beside the energies. Only samples, codes and the
+dictionary must agree in dtype and device.
 """
 
 from typing import NamedTuple
@@ -31,7 +31,9 @@ class Certificate(NamedTuple):
 
     @property
     def relative_gap(self) -> Tensor:
-        """gap / dual, an upper bound on the excess (E − min E)/min E. Infinite while the dual value is not positive."""
+        """gap / dual, an upper bound on the excess (E − min E)/min E. Infinite while the dual value
+        is not positive.
+        """
         relative = self.gap / self.dual.clamp(min=0)
         return torch.where(self.gap == 0, 0.0, relative)  # NaN (overflow) stays NaN
 
@@ -39,16 +41,19 @@ class Certificate(NamedTuple):
 def energy(dictionary, y: Tensor, z: Tensor, lam: float | Tensor) -> Tensor:
     """E(y, z) = ½‖y − Wz‖² + λ‖z‖₁ of each sample.
 
-    y: (d,) or (N, d); z: (n,) or (N, n); lam: a number ≥ 0 or one per sample. Returns float64, shape () or (N,).
+    y: (d,) or (N, d); z: (n,) or (N, n); lam: a number ≥ 0 or one per sample. Returns float64,
+    shape () or (N,).
     """
     y, z, lam, unbatch = _prepare(dictionary, y, z, lam)
     return unbatch(_energy(y - dictionary.in_float64.decode(z), z, lam, dictionary))
 
 
 def lambda_max(dictionary, y: Tensor, nonnegative: bool = False) -> Tensor:
-    """The smallest λ at which z = 0 is the best code: ‖Wᵀy‖_∞, or max(Wᵀy, 0) for non-negative codes.
+    """The smallest λ at which z = 0 is the best code: ‖Wᵀy‖_∞, or max(Wᵀy, 0) for non-negative
+    codes.
 
-    y: (d,) or (N, d). Returns float64, shape () or (N,). The natural unit of λ: at half of it the code is sparse, at all of it empty.
+    y: (d,) or (N, d). Returns float64, shape () or (N,). The natural unit of λ: at half of it the
+    code is sparse, at all of it empty.
     """
     check_dictionary(dictionary)
     dictionary.check_samples(y)
@@ -56,7 +61,9 @@ def lambda_max(dictionary, y: Tensor, nonnegative: bool = False) -> Tensor:
     return correlation.amax(-1).clamp(min=0) if nonnegative else correlation.abs().amax(-1)
 
 
-def duality_gap(dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False) -> Tensor:
+def duality_gap(
+    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False
+) -> Tensor:
     """How far E(y, z) can be above min_z E(y, z), at most. Float64, ≥ 0, shape () or (N,).
 
     See :func:`certificate`, which also returns the two values whose difference this is.
@@ -69,13 +76,14 @@ def certificate(
 ) -> Certificate:
     """The energy of a code and a lower bound on the energy of every code.
 
-    The dual problem: max_u ⟨y, u⟩ − ½‖u‖² subject to ‖Wᵀu‖_∞ ≤ λ (for non-negative codes: Wᵀu ≤ λ). Any feasible u gives a
-    lower bound. At the best code u is the residual r = y − Wz; elsewhere r is scaled until it is feasible, as far as the
-    constraint allows and no further than is best. At λ = 0 the part of r that no code can reach is feasible as it is and
-    stays whole, so that the bound is tight there too (for non-negative codes only where no constraint z ≥ 0 is active).
+    The dual problem: max_u ⟨y, u⟩ − ½‖u‖² subject to ‖Wᵀu‖_∞ ≤ λ (for non-negative codes: Wᵀu ≤ λ).
+    Any feasible u gives a lower bound. At the best code u is the residual r = y − Wz; elsewhere r
+    is scaled until it is feasible, as far as the constraint allows and no further than is best. At
+    λ = 0 the part of r that no code can reach is feasible as it is and stays whole, so that the
+    bound is tight there too (for non-negative codes only where no constraint z ≥ 0 is active).
 
-    Source: L. El Ghaoui, V. Viallon, T. Rabbani, *Safe feature elimination* (2012), section 2; λ = 0 is ours.
-    Raises ValueError when ``nonnegative`` is asked for and z has a negative entry.
+    Source: L. El Ghaoui, V. Viallon, T. Rabbani, *Safe feature elimination* (2012), section 2; λ =
+    0 is ours. Raises ValueError when ``nonnegative`` is asked for and z has a negative entry.
     """
     y, z, lam, unbatch = _prepare(dictionary, y, z, lam, nonnegative)
     return Certificate(*map(unbatch, _certificate(dictionary, y, z, lam, nonnegative)))
@@ -84,10 +92,12 @@ def certificate(
 def kkt_residual(
     dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False
 ) -> Tensor:
-    """How far z is from satisfying the optimality (KKT) conditions, in the units of λ. Float64, shape () or (N,).
+    """How far z is from satisfying the optimality (KKT) conditions, in the units of λ. Float64,
+    shape () or (N,).
 
-    z is the best code exactly when, with c = Wᵀ(y − Wz): c_j = λ·sign(z_j) where z_j ≠ 0, and |c_j| ≤ λ where z_j = 0
-    (for non-negative codes c_j ≤ λ there). Returned is the largest violation over the entries.
+    z is the best code exactly when, with c = Wᵀ(y − Wz): c_j = λ·sign(z_j) where z_j ≠ 0, and |c_j|
+    ≤ λ where z_j = 0 (for non-negative codes c_j ≤ λ there). Returned is the largest violation over
+    the entries.
     """
     y, z, lam, unbatch = _prepare(dictionary, y, z, lam, nonnegative)
     operator = dictionary.in_float64
@@ -98,7 +108,7 @@ def kkt_residual(
     return unbatch(violation.amax(-1))
 
 
-# ---- the same in float64 on a checked batch; the solvers call these -------------------------------------------------
+# ---- the same in float64 on a checked batch; the solvers call these ----
 
 
 def _certificate(dictionary, y: Tensor, z: Tensor, lam: Tensor, nonnegative: bool) -> Certificate:
@@ -115,7 +125,7 @@ def _certificate(dictionary, y: Tensor, z: Tensor, lam: Tensor, nonnegative: boo
     least = torch.zeros_like(most) if nonnegative else -most
     u = torch.clamp(best, least, most)[:, None] * r
 
-    # At λ = 0 feasible means out of every atom's reach (or, for non-negative codes, against them all).
+    # At λ = 0 feasible means out of every atom's reach (for non-negative codes: against all).
     bound = lam == 0 if not nonnegative else (lam == 0) & (seen > 0)
     if bound.any():
         whole = operator.unreachable(r) if operator.unreachable else torch.zeros_like(r)

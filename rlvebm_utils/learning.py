@@ -1,4 +1,5 @@
-"""Dictionaries learned from data: sparse codes for the atoms at hand, then better atoms for those codes, in turn.
+"""Dictionaries learned from data: sparse codes for the atoms at hand, then better atoms for those
+codes, in turn.
 
 The problem::
 
@@ -21,8 +22,9 @@ from .solvers import fista
 class LearnedDictionary:
     """What learning returns.
 
-    dictionary: the atoms, unit-norm columns. energy: mean energy of each batch *before* its update, float64, shape (steps,).
-    reseeded: how many atoms were replaced because no sample used them. snapshots: step → W (d × n) at that step.
+    dictionary: the atoms, unit-norm columns. energy: mean energy of each batch *before* its update,
+    float64, shape (steps,). reseeded: how many atoms were replaced because no sample used them.
+    snapshots: step → W (d × n) at that step.
     """
 
     dictionary: Dictionary
@@ -47,15 +49,18 @@ def learn_dictionary(
 ) -> LearnedDictionary:
     """Learn n_atoms unit-norm atoms from samples y (N, d), one batch at a time.
 
-    Each step codes a batch with ``iterations`` steps of FISTA, started from the samples' last codes; adds the statistics
-    A = Σzzᵀ and B = Σyzᵀ to the running ones, which fade by ``forgetting`` a step; and makes one pass of exact updates over
-    the atoms. An atom that no sample uses is replaced by what the batch reconstructs worst.
+    Each step codes a batch with ``iterations`` steps of FISTA, started from the samples' last
+    codes; adds the statistics A = Σzzᵀ and B = Σyzᵀ to the running ones, which fade by
+    ``forgetting`` a step; and makes one pass of exact updates over the atoms. An atom that no
+    sample uses is replaced by what the batch reconstructs worst.
 
-    nonnegative: codes *and* atoms ≥ 0 (parts that only add up: strokes). seed: the order of the batches and the first atoms.
-    snapshots: steps after which W is kept (0 is the start). progress: show a bar.
+    nonnegative: codes *and* atoms ≥ 0 (parts that only add up: strokes). seed: the order of the
+    batches and the first atoms. snapshots: steps after which W is kept (0 is the start). progress:
+    show a bar.
 
-    Raises TypeError or ValueError, naming the argument, on bad input; y is never changed.
-    Source: J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online dictionary learning for sparse coding* (ICML 2009).
+    Raises TypeError or ValueError, naming the argument, on bad input; y is never changed. Source:
+    J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online dictionary learning for sparse coding* (ICML
+    2009).
     """
     _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting, seed, snapshots)
     generator = torch.Generator().manual_seed(seed)
@@ -88,7 +93,8 @@ def learn_dictionary(
 
 
 def update_atoms(W: Tensor, A: Tensor, B: Tensor, *, nonnegative: bool = False) -> None:
-    """One pass over the atoms, each set to its best value with the others fixed; W is changed in place.
+    """One pass over the atoms, each set to its best value with the others fixed; W is changed in
+    place.
 
     Minimises ½tr(WᵀW A) − tr(WᵀB) column by column over unit-norm columns (and ≥ 0 if asked for).
     Atoms without use (A_jj = 0) are left alone.
@@ -104,7 +110,9 @@ def update_atoms(W: Tensor, A: Tensor, B: Tensor, *, nonnegative: bool = False) 
 
 
 def _reseed(W, A, B, batch, z, nonnegative) -> int:
-    """Replace atoms whose share of the codes is negligible by the worst-reconstructed residuals; return how many."""
+    """Replace atoms whose share of the codes is negligible by the worst-reconstructed residuals;
+    return how many.
+    """
     usage = A.diagonal()
     dead = torch.nonzero(usage < 1e-4 * usage.mean()).flatten()
     if len(dead) == 0:
@@ -141,9 +149,7 @@ def _batches(n_samples: int, size: int, steps: int, generator) -> list[Tensor]:
     return batches[:steps]
 
 
-def _check(
-    y, n_atoms, lam, steps, batch_size, iterations, forgetting, seed, snapshots
-) -> None:
+def _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting, seed, snapshots) -> None:
     check_tensor("y", y)
     if y.ndim != 2:
         raise ValueError(f"y: expected a batch of samples (N, d), got {describe(y)}")

@@ -1,7 +1,7 @@
 """Dictionaries as linear operators: the only place that knows what a code looks like.
-
-A solver asks an operator for four things: ``decode(z)``, its ``adjoint(r)``, the gradient of ½‖y − Wz‖² and the Lipschitz
-constant L of that gradient. Whoever answers these can be solved by every solver of the package.
+ A solver asks an operator for four things: ``decode(z)``, its ``adjoint(r)``, the gradient of ½‖y −
+Wz‖² and the Lipschitz constant L of that gradient. Whoever answers these can be solved by every
+solver of the package.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,12 @@ from ._validate import check_tensor, describe
 class Dictionary:
     """The map z ↦ Wz from codes z ∈ ℝⁿ to samples y ∈ ℝᵈ. The columns of W are the *atoms*.
 
-    W: tensor of shape (d, n), float32 or float64, on any device. It is copied, so later changes to the caller's tensor do
-    not reach the operator. Batches are rows: samples (N, d), codes (N, n). A single sample (d,) has a single code (n,).
+    W: tensor of shape (d, n), float32 or float64, on any device. It is copied, so later changes to
+    the caller's tensor do not reach the operator. Batches are rows: samples (N, d), codes (N, n). A
+    single sample (d,) has a single code (n,).
 
-    Raises TypeError or ValueError, naming the argument, when W is not a finite floating-point matrix with at least one
-    non-zero entry.
+    Raises TypeError or ValueError, naming the argument, when W is not a finite floating-point
+    matrix with at least one non-zero entry.
     """
 
     sample_ndim = 1  # dimensions of one sample and of one code, without the batch
@@ -31,7 +32,9 @@ class Dictionary:
         if W.ndim != 2:
             raise ValueError(f"W: expected a matrix (dimension, atoms), got {describe(W)}")
         if not W.any():
-            raise ValueError(f"W: expected at least one non-zero atom, got an all-zero {describe(W)}")
+            raise ValueError(
+                f"W: expected at least one non-zero atom, got an all-zero {describe(W)}"
+            )
         squared, range_ = float(W.detach().double().square().sum()), torch.finfo(W.dtype)
         if not W.numel() * range_.tiny < squared < range_.max:
             raise ValueError(
@@ -41,7 +44,8 @@ class Dictionary:
         self.W = W.detach().clone()
 
     def __repr__(self) -> str:
-        return f"Dictionary({self.n_atoms} atoms of dimension {self.dim}, {self.W.dtype}, {self.W.device})"
+        size = f"{self.n_atoms} atoms of dimension {self.dim}"
+        return f"Dictionary({size}, {self.W.dtype}, {self.W.device})"
 
     @property
     def dim(self) -> int:
@@ -68,14 +72,16 @@ class Dictionary:
     def lipschitz(self) -> float:
         """L, the largest eigenvalue of WᵀW: how fast the gradient of ½‖y − Wz‖² can change.
 
-        Found exactly, in float64, from the smaller of WᵀW and WWᵀ, whose non-zero eigenvalues are the same.
+        Found exactly, in float64, from the smaller of WᵀW and WWᵀ, whose non-zero eigenvalues are
+        the same.
         """
         return self._lipschitz
 
     def gradient(self, y: Tensor) -> Callable[[Tensor], Tensor]:
         """For a batch of samples y, the function z ↦ Wᵀ(Wz − y).
 
-        With Wᵀy at hand a gradient costs n² through the Gram matrix WᵀW, or 2dn through W: the cheaper one is taken.
+        With Wᵀy at hand a gradient costs n² through the Gram matrix WᵀW, or 2dn through W: the
+        cheaper one is taken.
         """
         if self.n_atoms <= 2 * self.dim:
             G, b = self.gram, self.adjoint(y)
@@ -94,7 +100,8 @@ class Dictionary:
 
     @cached_property
     def unreachable(self) -> Callable[[Tensor], Tensor] | None:
-        """The projection of a sample onto what no code can produce (the null space of Wᵀ), or None when W has rank d.
+        """The projection of a sample onto what no code can produce (the null space of Wᵀ), or None
+        when W has rank d.
 
         Rank to the usual tolerance, max(d, n)·ε of the largest singular value, in float64 and with
         the largest entry of every atom at 1: a short atom reaches as far as a long one.
@@ -117,7 +124,9 @@ class Dictionary:
         """Raise unless y is (d,) or (N, d), finite, of the dictionary's dtype and device."""
         check_tensor("y", y, like=self.W)
         if y.ndim not in (1, 2) or y.shape[-1] != self.dim:
-            raise ValueError(f"y: expected shape ({self.dim},) or (N, {self.dim}), got {describe(y)}")
+            raise ValueError(
+                f"y: expected shape ({self.dim},) or (N, {self.dim}), got {describe(y)}"
+            )
 
     def check_codes(self, z, y: Tensor, name: str = "z") -> None:
         """Raise unless z holds one code for each sample of y."""

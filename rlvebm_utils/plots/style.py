@@ -1,12 +1,16 @@
-"""One look for every figure: palette, sizes, and the one way to show a figure with its description."""
+"""One look for every figure: palette, sizes, and the one way to show a figure with its
+description.
+"""
 
+import functools
 import html
 import io
 
 import matplotlib
 from matplotlib.figure import Figure
 
-# M. Okabe and K. Ito, "Color Universal Design" (2008): distinguishable with the common colour-vision deficiencies.
+# M. Okabe and K. Ito, "Color Universal Design" (2008): distinguishable with the common
+# colour-vision deficiencies.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#767676"  # 4.5 : 1 against white, so that grey text can be read
@@ -25,7 +29,7 @@ _STYLE = {
     "font.size": 11,
     "axes.titlesize": 12,
     "axes.titlelocation": "left",
-    "axes.titleweight": "semibold",
+    "axes.titleweight": "bold",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
@@ -37,26 +41,44 @@ _STYLE = {
 }
 
 
-def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.4, width: float = WIDTH, **options):
-    """A figure in the course's style and its axes. It belongs to no window, so nothing has to be closed."""
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height))
-        axes = figure.subplots(rows, columns, **options)
-    return figure, axes
+def styled(draw):
+    """Decorator: everything that ``draw`` does with Matplotlib follows the course's style; nothing
+    global changes.
+    """
+
+    @functools.wraps(draw)
+    def in_style(*args, **kwargs):
+        with matplotlib.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return in_style
 
 
+@styled
+def new_figure(
+    rows: int = 1, columns: int = 1, *, height: float = 3.4, width: float = WIDTH, **options
+):
+    """A figure in the course's style and its axes. It belongs to no window, so nothing has to be
+    closed.
+    """
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(rows, columns, **options)
+
+
+@styled
 def to_png(figure: Figure) -> bytes:
     """The figure as PNG bytes, the same for the same figure."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Show a figure in a notebook, and in words what it shows (for who cannot see it, and where images do not load).
+    """Show a figure in a notebook, and in words what it shows (for who cannot see it, and where
+    images do not load).
 
-    JupyterLab drops the alt text of image outputs, so the words follow as an output of their own that unfolds.
+    JupyterLab drops the alt text of image outputs, so the words follow as an output of their own
+    that unfolds.
     """
     from IPython.display import display
 
