@@ -26,8 +26,8 @@ notebooks: $(READY)  ## run the notebooks' text and rewrite their .ipynb; one: m
 claims: $(READY)  ## rewrite README's claim table from the executed notebooks
 	$(BIN)/python -m tools.claims
 
-figures: $(READY)  ## redraw the diagrams in images/
-	$(BIN)/python images/draw.py $(ARGS)
+figures: $(READY)  ## redraw the pictures in images/
+	$(BIN)/python images/draw.py && $(BIN)/python images/animate.py
 
 lint: $(READY)  ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
