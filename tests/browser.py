@@ -71,9 +71,17 @@ def _settings(folder: Path, windowing: str) -> None:
 class JupyterServer:
     """`with JupyterServer(root, scratch) as server:` JupyterLab on a free port of 127.0.0.1."""
 
-    def __init__(self, root: Path, scratch: Path, *, windowing: str = "none", timeout: float = 60):
+    def __init__(
+        self,
+        root: Path,
+        scratch: Path,
+        *,
+        extra_path: Path | None = None,  # where the kernels find this project's package
+        windowing: str = "none",
+        timeout: float = 60,
+    ):
         self.root, self.scratch, self.timeout = Path(root), Path(scratch), timeout
-        self.windowing = windowing
+        self.extra_path, self.windowing = extra_path, windowing
         self.token = secrets.token_hex(16)
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -85,6 +93,8 @@ class JupyterServer:
             environment[f"JUPYTER_{name}"] = str(self.scratch / name.lower())
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(self.scratch / "settings")
         environment["JUPYTERLAB_WORKSPACES_DIR"] = str(self.scratch / "workspaces")
+        paths = [str(self.extra_path or ""), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         environment["IPYTHONDIR"] = str(self.scratch / "ipython")
         return environment
 
@@ -163,13 +173,14 @@ OPENED = """name => {
     return Boolean(open?.context?.isReady && open.context.path === name && open.content.model);
 }"""
 
-KERNEL_READY = """async () => {
-    const widget = window.jupyterapp.shell.currentWidget;
-    await widget.sessionContext.ready;
-    await widget.sessionContext.session.kernel.info;
+# `evaluate` waits for ever, so a promise is never awaited there: started, and then asked for.
+START_KERNEL = """() => {
+    const open = window.jupyterapp.shell.currentWidget;
+    window.kernelState = 'starting';
+    open.sessionContext.ready.then(() => open.sessionContext.session.kernel.info).then(
+        () => { window.kernelState = 'ready'; }, error => { window.kernelState = String(error); });
 }"""
 
-# Started, not awaited: a time-out of ours must be able to end the wait.
 START_RUN = """() => {
     window.runState = 'running';
     window.jupyterapp.commands.execute('notebook:run-all-cells').then(
@@ -188,7 +199,10 @@ def open_notebook(page, server: JupyterServer, name: str) -> None:
     """Open `name` (relative to the server's root) and wait until its kernel answers."""
     page.goto(f"{server.url}/lab/tree/{name}?token={server.token}&reset")
     page.wait_for_function(OPENED, arg=name)
-    page.evaluate(KERNEL_READY)
+    page.evaluate(START_KERNEL)
+    page.wait_for_function("window.kernelState !== 'starting'")
+    state = page.evaluate("window.kernelState")
+    assert state == "ready", f"no kernel for {name}: {state}"
 
 
 def run_all(page, *, timeout: float = 300) -> None:
@@ -200,4 +214,81 @@ def run_all(page, *, timeout: float = 300) -> None:
 
 
 def shut_down_kernel(page) -> None:
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    """Ask for it and go on: the server ends what is left."""
+    page.evaluate("() => { window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown(); }")
+    page.wait_for_timeout(500)
+
+
+# ------------------------------------------------------------------------------ the panels
+
+# Until nothing in the panel has changed for a while; a screen's worth of patience, then give up.
+SETTLED = """(panel, [quiet, patience]) => new Promise((resolve, reject) => {
+    let timer = setTimeout(done, quiet);
+    const again = () => { clearTimeout(timer); timer = setTimeout(done, quiet); };
+    const watch = new MutationObserver(again);
+    const limit = setTimeout(() => { watch.disconnect(); reject(Error('no rest')); }, patience);
+    function done() { clearTimeout(limit); watch.disconnect(); resolve(); }
+    watch.observe(panel, { childList: true, subtree: true });
+})"""
+
+
+class Panel:
+    """One slider panel on the page, and what it shows."""
+
+    def __init__(self, page, box):
+        self.page, self.box = page, box
+
+    def settle(self, quiet: float = 0.5, patience: float = 20) -> None:
+        """Wait until the picture stands still."""
+        self.box.evaluate(SETTLED, [1000 * quiet, 1000 * patience])
+
+    def handles(self) -> list:
+        return self.box.locator(HANDLE).all()
+
+    def readouts(self) -> dict[str, str]:
+        pairs = self.box.locator(".rlv-numbers > div").evaluate_all(
+            "all => all.map(one => [...one.children].map(child => child.textContent))"
+        )
+        return dict(pairs)
+
+    def nonzeros(self) -> int | None:
+        """The number in the read-out "non-zeros …", if the panel has one."""
+        found = [v for label, v in self.readouts().items() if label.startswith("non-zeros")]
+        return int(found[0].split()[0]) if found else None
+
+    def words(self) -> str:
+        """The picture's alternative text."""
+        return self.box.locator(".rlv-tiles").get_attribute("aria-label")
+
+    def error(self) -> str | None:
+        boxes = self.box.locator(".rlv-error")
+        return boxes.first.inner_text() if boxes.count() else None
+
+    def press(self, handle, key: str, times: int = 1) -> None:
+        handle.focus()
+        for _ in range(times):
+            self.page.keyboard.press(key)
+        self.settle()
+
+    def drag(self, handle, share: float, steps: int = 20) -> None:
+        """Take the handle to `share` of the track, with the mouse."""
+        handle.scroll_into_view_if_needed()
+        start = handle.bounding_box()
+        track = handle.locator(
+            "xpath=ancestor::*[contains(@class, 'slider-container')][1]"
+        ).bounding_box()
+        middle = start["y"] + start["height"] / 2
+        self.page.mouse.move(start["x"] + start["width"] / 2, middle)
+        self.page.mouse.down()
+        self.page.mouse.move(track["x"] + share * track["width"], middle, steps=steps)
+        self.page.mouse.up()
+        self.settle()
+
+
+def panels(page) -> list[Panel]:
+    """Every slider panel of the open notebook; a slider outside of one is an AssertionError."""
+    page.wait_for_selector(".rlv-panel .rlv-frame, .rlv-panel .rlv-error")
+    boxes = page.locator(".rlv-panel")
+    stray = page.locator(HANDLE).count() - boxes.locator(HANDLE).count()
+    assert stray == 0, f"{stray} sliders stand outside of a panel: nobody tests what they show"
+    return [Panel(page, box) for box in boxes.all()]

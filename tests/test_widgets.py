@@ -153,14 +153,14 @@ def test_the_words_follow_the_picture(panel):
     panel.controls["lam"].value = 0.5
     second = alt(panel)
     assert second != first
-    assert second.startswith("a at λ = 0.50") and f"{nonzeros(panel)} of 40" in second
+    assert second.startswith("digit a at λ = 0.50") and f"{nonzeros(panel)} of 40" in second
 
 
 def test_picker_and_reset(panel):
     start = panel.html
     panel.controls["lam"].value = 0.4
     panel.controls["digit"].value = 2
-    assert alt(panel).startswith("c at λ = 0.40")
+    assert alt(panel).startswith("digit c at λ = 0.40")
     frames = []
     panel._picture.observe(lambda change: frames.append(change["new"]), names="value")
     panel.reset_button.click()

@@ -113,7 +113,7 @@ def sparse_coding_panel(
             f"images has shape {tuple(images.shape)}; expected (M, {shape[0] * shape[1]})"
             f" for pictures of {shape[0]} × {shape[1]}"
         )
-    names = [f"number {i}" for i in range(len(images))] if names is None else list(names)
+    names = [f"no. {i + 1}" for i in range(len(images))] if names is None else list(names)
     if len(names) != len(images):
         raise ValueError(f"names has {len(names)} entries; expected one per image, {len(images)}")
     coder = SparseCoder(dictionary, images, nonnegative=nonnegative)
@@ -161,10 +161,10 @@ def sparse_coding_panel(
         }
 
     def alt(a: dict) -> str:
-        share = number(a["lam"] / a["lam_max"], 2)
+        lam, share = number(a["lam"], 2), number(a["lam"] / a["lam_max"], 2)
         return (
-            f"{names[a['digit']]} at λ = {number(a['lam'], 2)}, {share} of λ_max: {a['nonzeros']} "
-            f"of {a['z'].size} coefficients are not zero, half the squared error is "
+            f"digit {names[a['digit']]} at λ = {lam}, {share} of λ_max: {a['nonzeros']} of "
+            f"{a['z'].size} coefficients are not zero, half the squared error is "
             f"{number(a['fit'], 2)}."
         )
 
