@@ -86,7 +86,7 @@ def half_steps(energy_at, path: Tensor, best: Tensor) -> None:
     ax.plot(*best, "*", color=GREEN, ms=16, label="lowest energy")
     ax.set(xlabel="z₁", ylabel="z₂")
     ax.set_title("Two half-steps in turn walk onto the axis: z₂ becomes exactly zero")
-    ax.legend(loc="upper right")
+    ax.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none")
     show(
         figure,
         f"Contours of the energy in the plane of z₁ and z₂ with a path of {len(path) // 2} "
@@ -103,7 +103,7 @@ def step_sizes(curves: Mapping[str, Tensor]) -> None:
     for (name, energies), color in zip(curves.items(), (SKY, BLUE, GREEN, VERMILION), strict=False):
         ax.semilogy(energies, label=name, color=color)
     ax.set(xlabel="iteration", ylabel="energy E(y, z)")
-    ax.set_title("Up to 2/L the energy settles; past it, it explodes")
+    ax.set_title("Below 2/L the energy settles; at 3/L it explodes")
     ax.legend(title="step", ncols=2)
     ends = ", ".join(f"{name} ends at {energies[-1]:.2g}" for name, energies in curves.items())
     show(figure, f"Energy against iteration, one curve for each step size: {ends}.")
