@@ -97,6 +97,12 @@ def test_atoms_have_unit_length(dtype, nonnegative):
     assert not torch.equal(run.snapshots[5], run.snapshots[60])
 
 
+def test_codes_start_from_the_last_ones():
+    """So that three iterations a step do nearly what twenty do; from zero they stay 20 % above."""
+    few, many = (learn_dictionary(Y, 20, 0.3, **OPTIONS, iterations=k).energy for k in (3, 20))
+    assert few[-10:].mean() < 1.14 * many[-10:].mean()
+
+
 def first_atoms(monkeypatch, W):
     """Start from these instead of random ones."""
     monkeypatch.setattr(learning, "_first_atoms", lambda *_: W.clone())

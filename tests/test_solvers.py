@@ -89,7 +89,7 @@ def solved(case):
             case.lam,
             nonnegative=case.nonnegative,
             tol=1e-7,
-            max_iter=3000 if case.nonnegative else 6000,
+            max_iter=4500 if case.nonnegative else 9000,
         )
 
 
@@ -132,7 +132,7 @@ def test_solution_tells_its_own_energy_gap_and_excess(case):
     given = (case.dictionary, case.y, solution.z, case.lam)
     torch.testing.assert_close(solution.energy, energy(*given), rtol=1e-12, atol=1e-14)
     gap = duality_gap(*given, nonnegative=case.nonnegative)
-    assert ((solution.gap - gap).abs() <= 10 * rounding(case)).all()
+    assert ((solution.gap - gap).abs() <= 1e-6 * gap + 10 * rounding(case)).all()
     least = best_of_others(case)
     excess = (solution.energy - least - rounding(case)) / least
     assert (excess <= solution.relative_gap)[least > 0].all()
