@@ -394,7 +394,7 @@ print(
 # FISTA overshoots, though: its momentum carries it past the bottom, and it ripples. The cure is to drop the momentum whenever a step
 # turns against it and begin again (*restart*; O'Donoghue and Candès, 2015). All three, with the bounds:
 
-# %% tags=["claim:FISTA-3"]
+# %%
 best = fista(dictionary, Y_test[:10], lam, tol=1e-12)
 methods = {
     "ISTA": (ista, {}),
@@ -592,7 +592,7 @@ draw.atoms(strokes.W)
 # To have something to compare with: 256 digits as atoms (as in section 1), 256 atoms of noise, all at the same λ; and PCA, given as many
 # components as a code has strokes. All on the 1000 digits that were kept aside.
 
-# %% tags=["claim:MNIST-1"]
+# %%
 noise = torch.rand(784, 256, generator=torch.Generator().manual_seed(0))
 dictionaries = {f"strokes, start {i + 1}": run.dictionary for i, run in enumerate(learned)}
 dictionaries |= {"256 digits": Dictionary(W), "256 of noise": Dictionary(noise / noise.norm(dim=0))}

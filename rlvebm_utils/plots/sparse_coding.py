@@ -102,7 +102,9 @@ def step_sizes(curves: Mapping[str, Tensor]) -> None:
     figure, ax = new_figure()
     for (name, energies), color in zip(curves.items(), (SKY, BLUE, GREEN, VERMILION), strict=False):
         ax.semilogy(energies, label=name, color=color)
-    ax.set(xlabel="iteration", ylabel="energy E(y, z)")
+    start = max(float(energies[0]) for energies in curves.values())
+    least = min(float(energies.min()) for energies in curves.values())
+    ax.set(xlabel="iteration", ylabel="energy E(y, z)", ylim=(0.9 * least, 5 * start))
     ax.set_title("Below 2/L the energy settles; at 3/L it explodes")
     ax.legend(title="step", ncols=2)
     ends = ", ".join(f"{name} ends at {energies[-1]:.2g}" for name, energies in curves.items())
@@ -286,7 +288,7 @@ def normalisation(runs: Mapping[str, Mapping[str, Tensor]]) -> None:
             ax.plot(
                 range(1, len(run[key]) + 1), run[key], color=color, label=rule, marker="o", ms=3
             )
-        ax.set(xlabel="round", xscale="log")
+        ax.set(xlabel="round")
         ax.set_title(label, fontweight="normal")
     axes[0].set_yscale("log")
     axes[1].set_yscale("symlog", linthresh=1)
