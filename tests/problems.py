@@ -10,6 +10,9 @@ from torch import Tensor
 
 from rlvebm_utils import Dictionary, lambda_max
 
+# Problems this small gain nothing from threads, and lose minutes to them on a busy machine.
+torch.set_num_threads(1)
+
 # λ as a share of each sample's λ_max: none, weak, usual, strong, just below, at, and above it.
 SHARES = (0.0, 1e-3, 0.02, 0.1, 0.3, 0.6, 0.95, 1 - 1e-9, 1.0, 1.5)
 
