@@ -114,7 +114,11 @@ BAD_W = {
     "no atoms": (torch.ones(12, 0), ValueError, r"empty .*\(12, 0\)"),
     "all zero": (torch.zeros(3, 4), ValueError, r"non-zero atom, got an all-zero .*\(3, 4\)"),
     "underflow": (torch.full((3, 4), 1e-30), ValueError, "torch.float32 .* up to 1.0e-30"),
-    "overflow": (torch.ones(3, 4).double() * 1e200, ValueError, "torch.float64 .* up to 1.0e\\+200"),
+    "overflow": (
+        torch.ones(3, 4).double() * 1e200,
+        ValueError,
+        "torch.float64 .* up to 1.0e\\+200",
+    ),
     "overflow of float32": (torch.full((3, 4), 1e25), ValueError, "up to 1.0e\\+25"),
 }
 
@@ -201,7 +205,9 @@ def test_codes_that_should_not_be_negative():
 
 
 @SOLVER
-@pytest.mark.parametrize("value", [0, -1, 1.5, 10.0, True, "10", None, NAN, torch.tensor(3)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [0, -1, 1.5, 10.0, True, "10", None, NAN, torch.tensor(3)], ids=repr
+)
 def test_max_iter(solver, value):
     check(lambda: solver(D, Y, 0.1, max_iter=value), ValueError, "max_iter", "an integer ≥ 1")
 
@@ -233,7 +239,13 @@ def test_learning_from_no_batch_or_nothing():
     check(lambda: learn_dictionary(0 * Y, 4, 0.1), ValueError, "y", "got an all-zero")
 
 
-@every({k: v for k, v in BAD_LAM.items() if k not in ("too few", "a column", "none", "device", "Booleans")})
+@every(
+    {
+        k: v
+        for k, v in BAD_LAM.items()
+        if k not in ("too few", "a column", "none", "device", "Booleans")
+    }
+)
 def test_learning_lam(bad):
     value, error, _ = bad
     check(lambda: learn_dictionary(Y, 4, value), error, "lam")
