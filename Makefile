@@ -9,13 +9,13 @@ FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks claims figures lint format address clean
+.PHONY: help lab test notebooks claims figures bench-sliders lint format address clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 lab: $(READY)  ## set up, then open JupyterLab on the first notebook
-	$(BIN)/jupyter lab $(ROOT_OK) --LabApp.default_url=/lab/tree/$(FIRST) $(ARGS)
+	JUPYTER_CONFIG_PATH=tools/jupyter $(BIN)/jupyter lab $(ROOT_OK) --LabApp.default_url=/lab/tree/$(FIRST) $(ARGS)
 
 test: $(READY)  ## set up, then run every test: package, notebooks, browser
 	$(BIN)/pytest $(ARGS)
@@ -28,6 +28,9 @@ claims: $(READY)  ## rewrite README's claim table from the executed notebooks
 
 figures: $(READY)  ## redraw the pictures in images/
 	$(BIN)/python images/draw.py && $(BIN)/python images/animate.py
+
+bench-sliders: $(READY)  ## time the sliders, key press to pixels, into benchmarks/sliders.json
+	$(BIN)/python benchmarks/sliders.py $(ARGS)
 
 lint: $(READY)  ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -77,11 +77,12 @@ class JupyterServer:
         scratch: Path,
         *,
         extra_path: Path | None = None,  # where the kernels find this project's package
+        config: Path | None = None,  # a folder of settings, as `make lab` gives one
         windowing: str = "none",
         timeout: float = 60,
     ):
         self.root, self.scratch, self.timeout = Path(root), Path(scratch), timeout
-        self.extra_path, self.windowing = extra_path, windowing
+        self.extra_path, self.config, self.windowing = extra_path, config, windowing
         self.token = secrets.token_hex(16)
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -91,6 +92,7 @@ class JupyterServer:
         environment = dict(os.environ)
         for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
             environment[f"JUPYTER_{name}"] = str(self.scratch / name.lower())
+        environment["JUPYTER_CONFIG_PATH"] = str(self.config or "")
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(self.scratch / "settings")
         environment["JUPYTERLAB_WORKSPACES_DIR"] = str(self.scratch / "workspaces")
         paths = [str(self.extra_path or ""), os.environ.get("PYTHONPATH", "")]
@@ -205,11 +207,22 @@ def open_notebook(page, server: JupyterServer, name: str) -> None:
     assert state == "ready", f"no kernel for {name}: {state}"
 
 
+RUNNING = """() => {
+    const cells = window.jupyterapp.shell.currentWidget.content.widgets;
+    const waiting = cells.filter(cell => cell.promptNode?.textContent.includes('*'));
+    const now = waiting[0]?.model.sharedModel.source.slice(0, 200);
+    return `${waiting.length} cells to go; now: ${now}`;
+}"""
+
+
 def run_all(page, *, timeout: float = 300) -> None:
     """Run every cell and wait for the end; an error in a cell is an AssertionError here."""
     page.evaluate(START_RUN)
-    page.wait_for_function("window.runState !== 'running'", timeout=1000 * timeout)
-    state, errors = page.evaluate("window.runState"), page.evaluate(CELL_ERRORS)
+    deadline = time.monotonic() + timeout
+    while (state := page.evaluate("window.runState")) == "running":
+        assert time.monotonic() < deadline, f"not done in {timeout} s: {page.evaluate(RUNNING)}"
+        page.wait_for_timeout(500)  # asking more often takes time from the kernel
+    errors = page.evaluate(CELL_ERRORS)
     assert state == "done" and not errors, f"the notebook did not run: {state} {errors}"
 
 

@@ -1,0 +1,216 @@
+"""How fast the sliders are: from key press to pixels, in JupyterLab in headless Chromium.
+
+    python benchmarks/sliders.py [--plain] [NOTEBOOK …]
+
+The server is set up as `make lab` does it; with --plain, as Jupyter comes, and nothing is written.
+
+Runs each notebook that has a slider panel (all of them, if none is named), and for every panel:
+
+- presses an arrow key 60 times. In the page a clock runs from the key's own time stamp, over the
+  change of the picture, to the moment after the browser has painted the frame with it;
+- drags the handle through 60 moves, one every 40 ms, and counts the frames that show a new picture;
+- drags once more while the screen is recorded, and counts frames in which a part of the panel that
+  should have something on it has nothing.
+
+Writes benchmarks/sliders.json. Timings depend on the machine and on what else it does: the load
+average stands beside them.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import io
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import ipywidgets
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from browser import (  # noqa: E402
+    JupyterServer,
+    chromium_page,
+    find_chromium,
+    open_notebook,
+    panels,
+    run_all,
+    shut_down_kernel,
+)
+
+CONFIG = ROOT / "tools" / "jupyter"  # the settings of `make lab`
+RESULT = ROOT / "benchmarks" / "sliders.json"
+PRESSES = 60
+MOVES = 60
+PACE = 0.040  # seconds from one mouse move to the next
+
+# A new picture is one assignment: the frame is replaced. Painted is when the next task runs after
+# the animation frame that follows.
+WATCH = """panel => {
+    window.painted = [];
+    window.keyTime = null;
+    panel.addEventListener('keydown', event => { window.keyTime = event.timeStamp; }, true);
+    const picture = panel.querySelector('.rlv-frame').parentElement;
+    new MutationObserver(() => {
+        const pressed = window.keyTime;
+        requestAnimationFrame(() => {
+            const channel = new MessageChannel();
+            channel.port1.onmessage = () => window.painted.push([pressed, performance.now()]);
+            channel.port2.postMessage(null);
+        });
+    }).observe(picture, { childList: true });
+}"""
+
+
+def key_presses(panel, handle) -> list[float]:
+    """Milliseconds from each key press to its pixels; half of the steps up, half down."""
+    handle.focus()
+    times = []
+    for press in range(PRESSES):
+        panel.page.evaluate("window.painted = []")
+        panel.page.keyboard.press("ArrowRight" if press % 20 < 10 else "ArrowLeft")
+        panel.page.wait_for_function("window.painted.length > 0", timeout=5000)
+        pressed, shown = panel.page.evaluate("window.painted[0]")
+        times.append(shown - pressed)
+        panel.page.wait_for_timeout(60)  # the next press finds everything at rest
+    return times
+
+
+def drag(panel, handle) -> None:
+    """From the left to the middle of the track, at an even pace, as a hand would."""
+    page = panel.page
+    start = handle.bounding_box()
+    track = handle.locator("xpath=ancestor::*[contains(@class, 'slider-container')][1]")
+    track = track.bounding_box()
+    middle = start["y"] + start["height"] / 2
+    page.mouse.move(start["x"] + start["width"] / 2, middle)
+    page.mouse.down()
+    begun = time.perf_counter()
+    for move in range(1, MOVES + 1):
+        page.mouse.move(track["x"] + track["width"] * (0.1 + 0.5 * move / MOVES), middle)
+        wait = begun + move * PACE - time.perf_counter()
+        page.wait_for_timeout(max(1000 * wait, 0))
+    page.mouse.up()
+
+
+def redraws(panel, handle) -> int:
+    panel.drag(handle, 0.1)
+    panel.page.evaluate("window.painted = []")
+    drag(panel, handle)
+    count = panel.page.evaluate("window.painted.length")  # what comes after is not counted
+    panel.settle()
+    return count
+
+
+def blank_frames(panel, handle) -> tuple[int, int]:
+    """(frames with an empty part, frames) of a recording of the drag."""
+    panel.drag(handle, 0.1)
+    panel.box.scroll_into_view_if_needed()
+    parts = panel.box.locator(".rlv-numbers, .rlv-picture:first-child img, .rlv-stems svg").all()
+    boxes = [part.bounding_box() for part in parts]
+    session = panel.page.context.new_cdp_session(panel.page)
+    recorded = []
+
+    def keep(frame):
+        recorded.append(frame["data"])
+        session.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
+
+    session.on("Page.screencastFrame", keep)
+    session.send("Page.startScreencast", {"format": "jpeg", "quality": 60})
+    drag(panel, handle)
+    panel.settle()
+    session.send("Page.stopScreencast")
+    width = panel.page.viewport_size["width"]
+    return sum(_has_a_hole(frame, boxes, width) for frame in recorded), len(recorded)
+
+
+def _has_a_hole(frame: str, boxes: list[dict], width: int) -> bool:
+    image = Image.open(io.BytesIO(base64.b64decode(frame))).convert("L")
+    scale = image.width / width
+    for box in boxes:
+        left, top = box["x"] + 2, box["y"] + 2  # within the border
+        right, bottom = box["x"] + box["width"] - 2, box["y"] + box["height"] - 2
+        cut = image.crop(tuple(round(scale * side) for side in (left, top, right, bottom)))
+        if np.asarray(cut, dtype=float).std() < 3:
+            return True
+    return False
+
+
+def measure(page, server, name: str) -> list[dict]:
+    open_notebook(page, server, name)
+    run_all(page)
+    results = []
+    for number, panel in enumerate(panels(page)):
+        panel.box.scroll_into_view_if_needed()
+        panel.settle()
+        panel.box.evaluate(WATCH)
+        handle = panel.handles()[0]
+        times = key_presses(panel, handle)
+        count = redraws(panel, handle)
+        blank, recorded = blank_frames(panel, handle)
+        results.append(
+            {
+                "notebook": Path(name).stem,
+                "panel": number,
+                "title": panel.box.locator(".rlv-title").inner_text(),
+                "median_ms": round(float(np.median(times)), 1),
+                "p90_ms": round(float(np.quantile(times, 0.9)), 1),
+                "redraws": count,
+                "moves": MOVES,
+                "blank_frames": blank,
+                "recorded_frames": recorded,
+                "load_average": round(os.getloadavg()[0], 2),
+            }
+        )
+        print(json.dumps(results[-1], ensure_ascii=False), flush=True)
+    shut_down_kernel(page)
+    return results
+
+
+def main(names: list[str], plain: bool) -> None:
+    chromium = find_chromium()
+    if chromium is None:
+        sys.exit("no Chromium or Chrome on PATH")
+    with tempfile.TemporaryDirectory() as folder:
+        root, scratch = Path(folder) / "lab", Path(folder) / "jupyter"
+        for part in ("notebooks", "images"):
+            shutil.copytree(ROOT / part, root / part)
+        found = sorted((root / "notebooks").glob("*.ipynb"))
+        found = [path for path in found if '"slider"' in path.read_text(encoding="utf-8")]
+        if names:
+            found = [path for path in found if path.stem in names or path.name in names]
+        if not found:
+            sys.exit(f"no notebook with a slider among {names or 'notebooks/'}")
+        results = []
+        # JupyterLab as people have it: cells out of sight are not in the page.
+        config = None if plain else CONFIG
+        with JupyterServer(
+            root, scratch, extra_path=ROOT, config=config, windowing="defer"
+        ) as server:
+            for path in found:
+                with chromium_page(chromium) as page:
+                    results += measure(page, server, str(path.relative_to(root)))
+    if plain:
+        return
+    report = {
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "ipywidgets": ipywidgets.__version__,
+        "pace_ms": round(1000 * PACE),
+        "panels": results,
+    }
+    RESULT.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    main([one for one in arguments if one != "--plain"], plain="--plain" in arguments)
