@@ -1,6 +1,9 @@
 # make lab and make test are all that most people need; make help lists the rest.
 # ARGS goes to the tool behind a target:  make test ARGS="-k solvers"   make lab ARGS=--no-browser
 
+# On shared cores, threads that wait by spinning cost PyTorch a factor of ten and more.
+export OMP_WAIT_POLICY := passive
+
 VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -403,10 +403,10 @@ methods = {
 }
 excess = {}
 for name, (solve, options) in methods.items():
-    run = solve(dictionary, Y_test[:10], lam, tol=None, max_iter=3000, history=True, **options)
+    run = solve(dictionary, Y_test[:10], lam, tol=None, max_iter=2000, history=True, **options)
     excess[name] = run.history.energy - best.energy  # (iterations + 1, digits)
 
-k = torch.arange(1, 3001)[:, None]
+k = torch.arange(1, 2001)[:, None]
 distance = best.z.square().sum(1)
 bounds = {
     "bound of ISTA": L * distance / (2 * k),
@@ -576,10 +576,10 @@ claim(
 
 # %%
 lam = 0.15
-stages = (0, 4, 16, 120)
+stages = (0, 4, 16, 100)
 learned = [
     learn_dictionary(
-        Y_train, 256, lam, nonnegative=True, steps=120, seed=seed, snapshots=stages, progress=True
+        Y_train, 256, lam, nonnegative=True, steps=100, seed=seed, snapshots=stages, progress=True
     )
     for seed in range(3)
 ]
