@@ -215,7 +215,7 @@ RUNNING = """() => {
 }"""
 
 
-def run_all(page, *, timeout: float = 300) -> None:
+def run_all(page, *, timeout: float = 600) -> None:
     """Run every cell and wait for the end; an error in a cell is an AssertionError here."""
     page.evaluate(START_RUN)
     deadline = time.monotonic() + timeout

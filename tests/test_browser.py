@@ -222,7 +222,7 @@ def test_the_panel_fits_a_small_screen(page, server):
         assert panel.box.evaluate(CUT_OFF) == []
         box = panel.box.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 1366 // zoom
-        page.screenshot(path=ARTEFACTS / f"small-zoom-{zoom}.png")
+        panel.box.screenshot(path=ARTEFACTS / f"small-zoom-{zoom}.png")
 
 
 CUT_OFF = """panel => {
@@ -252,5 +252,6 @@ def test_the_exported_page_moves_without_a_kernel(chromium, tmp_path):
         words = page.locator(".rlv-tiles").get_attribute("aria-label")
         slider.press("End")
         assert most > 0 and count.inner_text() == "0 of 40"
+        assert slider.get_attribute("aria-valuetext") == page.locator("output").inner_text() != ""
         assert page.locator(".rlv-tiles").get_attribute("aria-label") != words
         assert {url.split(":")[0] for url in requests} <= {"file", "data"}

@@ -137,6 +137,7 @@ def test_equal_atoms_and_empty_codes_do_no_harm(problem):
 def test_nothing_of_the_users_is_changed(problem):
     dictionary, Y = problem
     W_before, Y_before, threads = dictionary.W.clone(), Y.clone(), torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
     panel = sparse_coding_panel(dictionary, Y, shape=SHAPE, nonnegative=True)
     kept = panel.state(lam=0.1, digit=1)
     z_before = kept["z"].copy()
@@ -145,7 +146,8 @@ def test_nothing_of_the_users_is_changed(problem):
         panel.controls["digit"].value = 1
     assert torch.equal(dictionary.W, W_before) and torch.equal(Y, Y_before)
     assert np.array_equal(kept["z"], z_before)
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == threads + 1
+    torch.set_num_threads(threads)
 
 
 def test_the_words_follow_the_picture(panel):
@@ -251,6 +253,9 @@ def test_what_a_screen_reader_is_told():
     panel = simple(readouts=lambda a: {"count": 7}, headline="count", title="A & B")
     assert "&quot;\\u03bb&quot;: &quot;0.100; count: 7&quot;" in panel.html
     assert alt(panel) == "A & B: count 7"
+    assert 'aria-label="A &amp; B: count 7"' in panel.html
+    quoted = simple(alt=lambda a: '<"a">')
+    assert 'aria-label="&lt;&quot;a&quot;&gt;"' in quoted.html
 
 
 @pytest.mark.parametrize(
@@ -406,7 +411,19 @@ def test_export_is_one_small_file_that_needs_nothing(panel, tmp_path):
     assert '<label>&lambda; <input type="range" min="0" max="11"' in text
     counts = [int(c) for c in re.findall(r"<b>(\d+) of 40<", text.replace("<\\/", "</"))]
     assert len(counts) == 12 and counts[0] > counts[-1] == 0
-    assert text.count("</script>") == 1
+    assert text.count("at \\u03bb = ") == 12, "each frame has its words"
+
+
+def test_export_of_anything_stays_one_script(tmp_path):
+    """A title with accents and mark-up, and a part that would end the script."""
+
+    class Rude:
+        def html(self):
+            return "<b></script></b>"
+
+    panel = simple(draw=lambda a: [Rude()], title="é <b>")
+    text = panel.export_html(tmp_path / "rude.html", frames=2).read_bytes().decode("ascii")
+    assert text.count("</script>") == 1 and "&#233; &lt;b&gt;" in text
 
 
 def test_export_refuses_what_is_not_a_slider(panel, tmp_path):
