@@ -176,5 +176,6 @@ def sparse_coding_panel(
         alt=alt,
         title=title,
         headline="non-zeros ‖z‖₀",
-        stills=("lam", [float(coder.lam_max[0]) * share for share in (0.01, 0.03, 0.1, 0.3, 1.0)]),
+        # The last one lies past λ_max: on it, rounding would decide whether an atom is left.
+        stills=("lam", [float(coder.lam_max[0]) * share for share in (0.01, 0.03, 0.1, 0.3, 1.02)]),
     )
