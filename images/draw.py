@@ -88,6 +88,46 @@ def fista_graph() -> Figure:
     return figure
 
 
+def latent_ebm() -> Figure:
+    """Figure 1 of the lecture: an energy-based model with a latent variable."""
+    figure, ax = canvas(width=15.2, height=6.4)
+    row, high = 1.8, 4.8  # the heights of the two rows
+
+    # From what is seen to the prediction.
+    node(ax, 1.1, row, "$x$", GREY, radius=0.65, size=20)
+    box(ax, 3.4, row, 1.7, 1.1, "Pred", BLUE, size=14)
+    box(ax, 6.6, row, 1.7, 1.1, "Dec", BLUE, size=14)
+    node(ax, 8.9, row, r"$\bar{y}$", BLUE, radius=0.65, size=20)
+    wire(ax, (1.75, row), (2.55, row), color=GREY)
+    wire(ax, (4.25, row), (5.75, row), color=BLUE)
+    wire(ax, (7.45, row), (8.25, row), color=BLUE)
+    ax.text(5.0, row + 0.25, "$h$", ha="center", color=BLUE, size=16)
+
+    # The latent variable: nobody gives it, the energy chooses it.
+    node(ax, 6.6, high, "$z$", VERMILION, radius=0.65, size=20)
+    box(ax, 9.4, high, 1.9, 1.1, r"$\lambda\, R(z)$", VERMILION, size=17)
+    wire(ax, (6.6, high - 0.65), (6.6, row + 0.55), color=VERMILION)
+    wire(ax, (7.25, high), (8.45, high), color=VERMILION, dashed=True)
+
+    # The two costs, and their sum.
+    box(ax, 11.4, row, 1.9, 1.1, r"$C(y, \bar{y})$", GREY, size=17)
+    node(ax, 14.1, row, "$y$", GREY, radius=0.65, size=20)
+    wire(ax, (9.55, row), (10.45, row), color=BLUE)
+    wire(ax, (13.45, row), (12.35, row), color=GREY)
+    plus(ax, 11.4, high, GREY)
+    wire(ax, (11.4, row + 0.55), (11.4, high - 0.33), color=GREY)
+    wire(ax, (10.35, high), (11.07, high), color=VERMILION, dashed=True)
+    wire(ax, (11.73, high), (12.35, high), color=GREY)
+    ax.text(12.45, high, "$E(x, y, z)$", va="center", color=BLACK, size=15)
+
+    # In words.
+    ax.text(1.1, row - 1.05, "observed", ha="center", color=BLACK, size=11)
+    ax.text(8.9, row - 1.05, "prediction", ha="center", color=BLACK, size=11)
+    ax.text(14.1, row - 1.05, "observed", ha="center", color=BLACK, size=11)
+    ax.text(5.75, high, "latent: found by\nminimising E", ha="right", va="center", size=11)
+    return figure
+
+
 DIAGRAMS = {
     "fista_graph": (
         fista_graph,
@@ -98,6 +138,14 @@ DIAGRAMS = {
         "blue, is ISTA. FISTA adds the branch in vermilion: the difference between z(t) and the "
         "code one step before, z(t-1), times beta_t, is added to z(t), and this sum v(t) "
         "takes the place of z(t) at the entrance of S.",
+    ),
+    "latent_ebm": (
+        latent_ebm,
+        "An energy-based model with a latent variable",
+        "The observed x goes through the predictor Pred and becomes h. The decoder Dec takes h and "
+        "the latent variable z, and gives the prediction y bar. The cost C compares y bar with the "
+        "observed y. A second cost, lambda times R of z, is paid for the latent variable itself. "
+        "The energy E of x, y and z is the sum of the two costs; z is found by minimising it.",
     ),
 }
 
