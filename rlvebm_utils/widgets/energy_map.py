@@ -1,0 +1,146 @@
+"""A λ slider over the energy of a plane: F(y) = min_z E(y, z), solved anew at every move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import ipywidgets
+import numpy as np
+import torch
+
+from ..plots.style import ORANGE, SEQUENTIAL
+from ..solvers import fista
+from .panel import SliderPanel, picker
+from .parts import _colours, _img, _tile, as_array, number
+
+
+@dataclass(frozen=True)
+class EnergyMap:
+    """F on a square grid (n, n), the set {F < level} outlined, the data as dots.
+
+    reach: the map goes from −reach to reach in both directions, row 0 at the bottom. Colours run
+    from F = 0 to ``top``. points: (N, 2).
+    """
+
+    F: object
+    title: str
+    points: object
+    reach: float
+    level: float
+    top: float
+    still: bool = True
+
+    height = 1.0
+
+    def _pixels(self) -> np.ndarray:
+        F = as_array(f"map {self.title!r}", self.F, 2)
+        share = np.clip(F / self.top, 0, 1)
+        pixels = _colours(SEQUENTIAL)[np.rint(255 * share).astype(np.uint8)]
+        pixels[outline(F < self.level)] = 255
+        return np.ascontiguousarray(pixels[::-1])
+
+    def html(self) -> str:
+        points, reach = as_array("points", self.points, 2), self.reach
+        dots = "".join(f'<circle cx="{a:.2f}" cy="{-b:.2f}" r=".02"/>' for a, b in points)
+        body = (
+            f'<div style="position:relative">{_img(self._pixels())}'
+            f'<svg viewBox="{-reach} {-reach} {2 * reach} {2 * reach}" fill="{ORANGE}"'
+            f' style="position:absolute;inset:0;width:100%;height:100%">{dots}</svg></div>'
+        )
+        return _tile(self.title, body, "rlv-map").replace(
+            "<div ", '<div style="flex:0 0 300px" ', 1
+        )
+
+    def plot(self, axes) -> None:
+        r = self.reach
+        axes.imshow(self._pixels(), extent=(-r, r, -r, r))
+        axes.scatter(*as_array("points", self.points, 2).T, s=2, color=ORANGE, linewidths=0)
+        axes.set(xticks=[], yticks=[])
+
+
+def outline(inside: np.ndarray) -> np.ndarray:
+    """The cells of a mask that have a neighbour outside it; the edge of the map is no outside."""
+    padded = np.pad(inside, 1, mode="edge")
+    neighbours = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return inside & ~neighbours
+
+
+def energy_map_panel(
+    models: Mapping[str, tuple[object, bool]],
+    points: torch.Tensor,
+    *,
+    lam: float = 0.1,
+    highest: float = 1.2,
+    level: float = 0.05,
+    reach: float = 1.5,
+    cells: int = 121,
+    title: str = "Drag λ: cheap places on the map",
+) -> SliderPanel:
+    """A λ slider over the map of F(y) = min_z ½‖y − Wz‖² + λ‖z‖₁ in the plane.
+
+    models: name → (dictionary of dimension 2, whether codes must be ≥ 0). points (N, 2): the data,
+    of the dictionaries' dtype. The slider runs evenly from 0 (no price on the code) to ``highest``.
+    """
+    for name, (dictionary, _) in models.items():
+        if dictionary.dim != 2:
+            raise ValueError(f"models[{name!r}] has dimension {dictionary.dim}; expected 2")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"points has shape {tuple(points.shape)}; expected (N, 2)")
+    names = list(models)
+    side = torch.linspace(-reach, reach, cells, dtype=points.dtype)
+    grid = torch.cartesian_prod(side, side).flip(1)  # row by row: y₂ outside, y₁ inside
+    angle = torch.arange(0, 360, dtype=points.dtype).deg2rad()
+    circle = torch.stack([angle.cos(), angle.sin()], 1)
+    everything = torch.cat([grid, circle, points])
+
+    def compute(lam, model):
+        dictionary, nonnegative = models[names[model]]
+        F = fista(dictionary, everything, lam, nonnegative=nonnegative, tol=1e-3).energy
+        on_grid, on_circle, on_data = F.split([len(grid), len(circle), len(points)])
+        return {
+            "F": on_grid.reshape(cells, cells).numpy(),
+            "area": float((on_grid < level).double().mean()),
+            "relief": float(on_circle.max() - on_circle.min()),
+            "data": float(on_data.mean()),
+            "highest": float(on_grid.max()),
+        }
+
+    def draw(a):
+        return [EnergyMap(a["F"], f"F(y), outlined: F < {level:g}", points, reach, level, top=0.5)]
+
+    def readouts(a):
+        return {
+            f"share with F < {level:g}": f"{100 * a['area']:.1f} %",
+            "relief on the unit circle": f"{a['relief']:.3f}",
+            "mean F of the data": f"{a['data']:.3f}",
+            "highest F on the map": f"{a['highest']:.3f}",
+        }
+
+    def alt(a):
+        return (
+            f"{names[a['model']]}, λ = {number(a['lam'], 2)}: F is below {level:g} on "
+            f"{100 * a['area']:.1f} % of the map and differs by {a['relief']:.3f} along the unit "
+            "circle."
+        )
+
+    slider = ipywidgets.FloatSlider(
+        value=lam,
+        min=0.0,
+        max=highest,
+        step=0.01,
+        description="λ",
+        readout_format=".2f",
+        style={"description_width": "initial"},
+        layout={"flex": "1 1 300px", "width": "auto"},
+    )
+    return SliderPanel(
+        compute,
+        draw,
+        {"lam": slider, "model": picker(names, label="model")},
+        readouts=readouts,
+        alt=alt,
+        title=title,
+        headline=f"share with F < {level:g}",
+        stills=("lam", [0.0, 0.03, 0.1, 0.3, 1.0]),
+    )
