@@ -89,7 +89,7 @@ def energy_maps(
     """
     columns = min(len(maps), 3)
     rows = -(-len(maps) // columns)
-    figure, axes = new_figure(rows, columns, height=0.4 + rows * 8.4 / (columns + 0.2))
+    figure, axes = new_figure(rows, columns, height=0.7 + rows * 8.4 / (columns + 0.2))
     for ax, (name, F) in zip(axes.flat, maps.items(), strict=True):
         drawn = ax.imshow(
             F, origin="lower", extent=map_extent(side), cmap=SEQUENTIAL, vmin=0, vmax=top

@@ -74,7 +74,7 @@ def energy_map_panel(
     highest: float = 1.2,
     level: float = 0.05,
     reach: float = 1.5,
-    cells: int = 121,
+    cells: int = 120,
     title: str = "Drag λ: cheap places on the map",
 ) -> SliderPanel:
     """A λ slider over the map of F(y) = min_z ½‖y − Wz‖² + λ‖z‖₁ in the plane.
