@@ -683,7 +683,7 @@ subsets = {m: torch.tensor(list(itertools.combinations(range(12), m))) for m in 
 def compare(sample, A):
     """For m = 1 … 6: what the m atoms that L1 picks explain, as a share of what the best m explain."""
     G, b = A.T @ A, A.T @ sample
-    prices = b.abs().max() * torch.logspace(0, -3, 200)
+    prices = b.abs().max() * torch.logspace(-0.02, -3, 200)  # from just below λ_max
     path = fista(Dictionary(A), sample.expand(200, -1), prices, tol=1e-8).z
     sizes = (path != 0).sum(1)
     shares = []
