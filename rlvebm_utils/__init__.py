@@ -5,6 +5,7 @@ dictionary learning.
 (extra ``course``).
 """
 
+from ._progress import track
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
 from .learning import LearnedDictionary, learn_dictionary
 from .operators import Dictionary
@@ -29,4 +30,5 @@ __all__ = [
     "learn_dictionary",
     "nonnegative_soft_threshold",
     "soft_threshold",
+    "track",
 ]
