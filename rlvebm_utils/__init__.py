@@ -1,6 +1,7 @@
 """Sparse coding as an energy-based model: operators, energies with certificates, solvers,
-dictionary learning.
- Everything here needs torch alone. The parts with more needs are imported by name:
+dictionary learning, learned encoders.
+
+Everything here needs torch alone. The parts with more needs are imported by name:
 ``rlvebm_utils.data``, ``rlvebm_utils.plots``, ``rlvebm_utils.widgets``, ``rlvebm_utils.claims``
 (extra ``course``).
 """
@@ -8,6 +9,7 @@ dictionary learning.
 from ._progress import track
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
 from .learning import LearnedDictionary, learn_dictionary
+from .lista import LISTA, train_lista
 from .operators import Dictionary
 from .prox import nonnegative_soft_threshold, soft_threshold
 from .solvers import ConvergenceWarning, History, Solution, fista, ista
@@ -18,6 +20,7 @@ __all__ = [
     "ConvergenceWarning",
     "Dictionary",
     "History",
+    "LISTA",
     "LearnedDictionary",
     "Solution",
     "certificate",
@@ -31,4 +34,5 @@ __all__ = [
     "nonnegative_soft_threshold",
     "soft_threshold",
     "track",
+    "train_lista",
 ]
