@@ -128,6 +128,36 @@ def latent_ebm() -> Figure:
     return figure
 
 
+def lista_graph() -> Figure:
+    """Figure 4 of the lecture: the loop of ISTA, cut after three rounds and laid out in a row."""
+    figure, ax = canvas(width=17.4, height=6.2)
+    row, wire_height = 4.0, 0.7  # the codes, and the line on which y comes along
+
+    node(ax, 0.9, wire_height, "$y$", GREY, radius=0.6, size=20)
+    for k, x in enumerate((2.6, 7.9, 13.2)):  # where the sums are
+        corner = (x, wire_height)
+        wire(ax, (1.5, wire_height) if k == 0 else (x - 5.3, wire_height), corner, color=GREY)
+        box(ax, x, 2.2, 1.4, 1.0, r"$W_{\!e}^{\!\top}$", VERMILION, size=18)
+        wire(ax, corner, (x, 1.7), color=GREY)
+        wire(ax, (x, 2.7), (x, row - 0.33), color=GREY)
+        plus(ax, x, row, BLUE)
+        box(ax, x + 1.65, row, 1.7, 1.2, "", BLUE)
+        soft_threshold_curve(ax, x + 1.65, row, 1.3, 0.8)
+        ax.text(x + 1.65, row - 0.95, r"$\theta$", ha="center", color=VERMILION, size=17)
+        ax.text(x + 1.65, row + 0.8, f"$z({k + 1})$", ha="center", color=BLUE, size=16)
+        wire(ax, (x + 0.33, row), (x + 0.8, row), color=BLUE)
+        if k:
+            box(ax, x - 1.45, row, 1.1, 1.0, "$S$", VERMILION, size=18)
+            wire(ax, (x - 2.8, row), (x - 2.0, row), color=BLUE)
+            wire(ax, (x - 0.9, row), (x - 0.33, row), color=BLUE)
+    wire(ax, (15.7, row), (17.0, row), color=BLUE)
+    bracket(ax, 2.3, 5.1, 5.35, "round 1")
+    bracket(ax, 5.9, 10.4, 5.35, "round 2")
+    bracket(ax, 11.2, 15.7, 5.35, "round 3")
+    ax.text(15.35, 1.35, "red: learned", color=VERMILION, size=12)
+    return figure
+
+
 DIAGRAMS = {
     "fista_graph": (
         fista_graph,
@@ -146,6 +176,14 @@ DIAGRAMS = {
         "the latent variable z, and gives the prediction y bar. The cost C compares y bar with the "
         "observed y. A second cost, lambda times R of z, is paid for the latent variable itself. "
         "The energy E of x, y and z is the sum of the two costs; z is found by minimising it.",
+    ),
+    "lista_graph": (
+        lista_graph,
+        "LISTA: three rounds of ISTA as a network",
+        "The sample y goes through the matrix W_e transposed into a sum, once in each of three "
+        "rounds. Each sum goes through shrinkage with thresholds theta and comes out as a code: "
+        "z(1), z(2), z(3). Between the rounds a code goes through the matrix S into the next sum. "
+        "W_e, S and theta, in red, are learned; they are the same in each round.",
     ),
 }
 

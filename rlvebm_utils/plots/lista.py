@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from .style import (
@@ -20,8 +19,6 @@ from .style import (
     show,
     styled,
 )
-
-SIDE = 10  # pixels along one side of a patch
 
 
 @styled
@@ -74,7 +71,7 @@ def encoder(record: Mapping[str, Tensor], steps: Sequence[int], best: Tensor, gu
     right.plot(place, guess[shown], "o", color=ORANGE, ms=5, label="encoder's guess")
     right.axhline(0, color=GREY, lw=0.8)
     right.set(xlabel="atom, largest coefficient first", ylabel="coefficient")
-    right.set_title("The guess has the large ones about right")
+    right.set_title("One patch: best code and guess")
     right.legend(fontsize=9)
     ends = ", ".join(f"{n} from {record[n][0]:.1f} to {record[n][-1]:.1f}" for n in colors)
     show(
@@ -104,48 +101,6 @@ def signs(excess: Mapping[str, Tensor], at_zero: float) -> None:
 
 
 @styled
-def unrolled(steps: int = 3) -> None:
-    """The recurrence as a feed-forward graph: one column for each step."""
-    figure, ax = new_figure(height=2.6)
-    ax.set(xlim=(-1.0, 3 * steps + 0.4), ylim=(-1.9, 1.0))
-    ax.set_axis_off()
-
-    def box(x, y, text, color):
-        patch = FancyBboxPatch((x - 0.42, y - 0.3), 0.84, 0.6, boxstyle="round,pad=0.02")
-        patch.set(facecolor="white", edgecolor=color, linewidth=2)
-        ax.add_patch(patch)
-        ax.text(x, y, text, ha="center", va="center", color=color)
-
-    def arrow(start, end):
-        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": BLACK, "lw": 1.5})
-
-    for k in range(steps):
-        x = 3 * k + 1
-        ax.plot([x - 0.0], [0], marker="o", ms=17, mfc="white", mec=BLACK, mew=1.5)
-        ax.text(x, -0.01, "+", ha="center", va="center", fontsize=13)
-        box(x + 1, 0, "shrink", VERMILION)
-        box(x, -0.9, "$W_e^\\top$", BLUE)
-        arrow((x, -0.57), (x, -0.17))
-        arrow((x + 0.17, 0), (x + 0.56, 0))
-        arrow((x, -1.6), (x, -1.23))
-        ax.text(x + 1, 0.5, f"$z({k + 1})$", ha="center")
-        if k:
-            box(x - 1, 0, "$S$", GREEN)
-            arrow((x - 0.56, 0), (x - 0.17, 0))
-            arrow((x - 1.56, 0), (x - 1.44, 0))
-    ax.plot([0.1, 3 * (steps - 1) + 1], [-1.6, -1.6], color=BLACK, lw=1.5)
-    ax.text(-0.05, -1.6, "$y$", ha="right", va="center", fontsize=13)
-    arrow((3 * steps - 0.56, 0), (3 * steps + 0.2, 0))
-    ax.set_title("The same two matrices and shrinkage, step after step")
-    show(
-        figure,
-        f"A graph of {steps} equal columns. The sample y enters each column through the matrix "
-        "W_e transposed into a sum; shrinkage follows and gives z of 1, of 2, and so on; each goes "
-        "through the matrix S into the next column's sum.",
-    )
-
-
-@styled
 def what_is_learned(excess: Mapping[str, Tensor], untrained: float) -> None:
     """Excess energy on unseen samples for each set of learned parameters; a dot for each start."""
     figure, ax = new_figure(height=2.9)
@@ -167,7 +122,10 @@ def what_is_learned(excess: Mapping[str, Tensor], untrained: float) -> None:
     ax.set_yticks(range(len(rows)), rows)
     ax.invert_yaxis()
     ax.set(xlabel="energy above the least, unseen patches")
-    ax.set_title("Learning the thresholds and S as well is worth more than W_e")
+    only, everything = (100 * float(list(excess.values())[i].mean()) for i in (0, -1))
+    ax.set_title(
+        f"Learned alone, W_e leaves {only:.0f} %; together with S and θ, {everything:.0f} %"
+    )
     told = "; ".join(f"{name}: {100 * v.mean():.1f} %" for name, v in excess.items())
     show(
         figure,
@@ -176,49 +134,53 @@ def what_is_learned(excess: Mapping[str, Tensor], untrained: float) -> None:
     )
 
 
+def catches_up(curve: Tensor, value: float) -> int:
+    """The first iteration at which FISTA's falling error is no larger than ``value``."""
+    return int((curve > value).sum()) + 1
+
+
 @styled
 def replaced(curves: Sequence[Mapping], points: Sequence[Mapping], what: str) -> None:
     """FISTA's curves and where the trained networks stand, by distance and by energy.
 
-    curves: for each fold {"distance", "energy"} (iterations,). points: for each fold
+    curves: for each run {"distance", "energy"} (iterations,). points: for each run
     {"distance", "energy"} of {K: value}.
     """
-    figure, axes = new_figure(1, 2, height=3.9)
+    figure, axes = new_figure(1, 2, height=4.1)
     labels = {"distance": "mean ‖z − z*‖²", "energy": "energy above the least"}
-    colors = (ORANGE, GREEN, PURPLE)
+    told = []
     for ax, (key, label) in zip(axes, labels.items(), strict=True):
         for i, (curve, point) in enumerate(zip(curves, points, strict=True)):
             k = np.arange(1, len(curve[key]) + 1)
             ax.semilogy(k, curve[key], color=BLUE, lw=1.3, label="" if i else "FISTA")
-            for (K, value), color in zip(point[key].items(), colors, strict=False):
-                first = int((curve[key] > value).sum()) + 1
-                ax.plot([K, first], [value, value], color=color, lw=0.9, ls=":")
-                ax.plot(K, value, "o", color=color, ms=7, label="" if i else f"LISTA-{K}")
+            marks = zip(point[key].items(), (ORANGE, GREEN, PURPLE), "osD", strict=False)
+            for (K, value), color, marker in marks:
+                first = catches_up(curve[key], value)
+                ax.plot([K, first], [value, value], color=color, lw=1, ls=":")
+                ax.plot(K, value, marker, color=color, ms=7, label="" if i else f"LISTA-{K}")
                 ax.plot(first, value, "|", color=color, ms=11, mew=2)
+        counts = {
+            K: [catches_up(c[key], p[key][K]) for c, p in zip(curves, points, strict=True)]
+            for K in points[0][key]
+        }
+        told += [f"LISTA-{K} equals {span(c)} iterations ({key})" for K, c in counts.items()]
         low = min(v for point in points for v in point[key].values())
-        ax.set(xlabel="iterations, or steps K", ylabel=label, xlim=(0, 40), ylim=(low / 4, None))
-    axes[0].set_title(f"Few learned steps, many iterations: {what}")
+        ax.set(xlabel="iterations, or rounds K", ylabel=label, xlim=(0, 40), ylim=(low / 4, None))
+        ax.set_title(f"By {key}, 3 rounds equal {span(counts[3])} iterations")
+    figure.suptitle(what, x=0.01, ha="left", fontsize=11)
     axes[0].legend(fontsize=9)
-    told = "; ".join(
-        f"LISTA-{K} stands where FISTA is after "
-        + " and ".join(
-            f"{min(c)} to {max(c)} iterations ({key})"
-            for key in labels
-            for c in [
-                [
-                    int((curve[key] > p[key][K]).sum()) + 1
-                    for curve, p in zip(curves, points, strict=True)
-                ]
-            ]
-        )
-        for K in points[0]["energy"]
-    )
     show(
         figure,
-        f"Squared distance to the best code (left) and energy above the least (right) on {what}. "
-        f"FISTA's curves fall with its iterations; dotted lines lead from each network to "
-        f"FISTA's curve: {told}.",
+        f"{what}: squared distance to the best code (left) and energy above the least (right). "
+        "FISTA's curves fall with its iterations; dotted lines lead from each network to where "
+        f"FISTA's curve is as low: {'; '.join(told)}.",
     )
+
+
+def span(values: Sequence[int]) -> str:
+    """``17–18``, or ``17`` if all are the same."""
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low}–{high}"
 
 
 @styled
@@ -231,12 +193,12 @@ def other_lambda(ratios: Sequence[float], excess: Mapping[str, Tensor], trusted:
     for (name, values), color in zip(excess.items(), colors, strict=True):
         left.loglog(ratios, values, "o-", ms=4, color=color, label=name)
     left.set(xlabel="λ at test / λ in training", ylabel="energy above the least")
-    left.set_title("The network is for one λ")
+    left.set_title("A trained network is for one λ")
     left.legend(fontsize=9)
     for (name, values), color in zip(trusted.items(), colors, strict=False):
         right.semilogx(ratios, values, "o-", ms=4, color=color, label=name)
     right.set(xlabel="λ at test / λ in training", ylabel="share of codes trusted", ylim=(0, 1.05))
-    right.set_title("Outside, it is not trusted")
+    right.set_title("Which codes the certificate lets pass")
     for ax in (left, right):
         ax.axvline(1, color=GREY, lw=0.8, ls=":")
         ax.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
@@ -246,7 +208,10 @@ def other_lambda(ratios: Sequence[float], excess: Mapping[str, Tensor], trusted:
         for name, values in excess.items()
     )
     share = "; ".join(
-        f"{name} {100 * v[0]:.0f} % at ¼, {100 * v[len(v) // 2]:.0f} % at 1, {100 * v[-1]:.0f} % at 4"
+        f"{name} "
+        + ", ".join(
+            f"{100 * v[i]:.0f} % at {at}" for i, at in ((0, "¼"), (len(v) // 2, "1"), (-1, "4"))
+        )
         for name, v in trusted.items()
     )
     show(
