@@ -597,13 +597,16 @@ def readouts(a):
     told = {}
     for name, label in {"fixed": "as trained", "scaled": "thresholds scaled"}.items():
         E, E_best = (energy(dictionary, y, a[key], a["lam"]) for key in (name, "best"))
-        ok = "trusted" if network.trusted(y, a[name], lam=a["lam"]) else "not trusted"
-        told[label] = f"{100 * (E / E_best - 1):.1f} % too high, {ok}"
+        told[f"energy above the least, {label}"] = f"{100 * (E / E_best - 1):.1f} %"
+        told[f"{label}: trusted"] = bool(network.trusted(y, a[name], lam=a["lam"]))
     return told
 
 
 def in_words(a):
-    told = ", ".join(f"{label} {value}" for label, value in readouts(a).items())
+    told = ", ".join(
+        f"{label} {('no', 'yes')[v] if isinstance(v, bool) else v}"
+        for label, v in readouts(a).items()
+    )
     return f"At λ = {a['lam']:.2g}: {told}."
 
 
@@ -613,8 +616,8 @@ SliderPanel(
     {"lam": log_slider(0.0625, 4, 0.5)},
     readouts=readouts,
     alt=in_words,
-    title="Drag λ away from 0.5: the network does not follow",
-    headline="as trained",
+    title="Away from λ = 0.5 the network does not follow",
+    headline="energy above the least, as trained",
     stills=("lam", [0.125, 0.25, 0.5, 1.0, 2.0]),
 )
 

@@ -166,7 +166,7 @@ def replaced(curves: Sequence[Mapping], points: Sequence[Mapping], what: str) ->
         told += [f"LISTA-{K} equals {span(c)} iterations ({key})" for K, c in counts.items()]
         low = min(v for point in points for v in point[key].values())
         ax.set(xlabel="iterations, or rounds K", ylabel=label, xlim=(0, 40), ylim=(low / 4, None))
-        ax.set_title(f"By {key}, 3 rounds equal {span(counts[3])} iterations")
+        ax.set_title(f"By {key}, 3 rounds = {span(counts[3])} iterations", fontsize=11)
     figure.suptitle(what, x=0.01, ha="left", fontsize=11)
     axes[0].legend(fontsize=9)
     show(
@@ -194,6 +194,8 @@ def other_lambda(ratios: Sequence[float], excess: Mapping[str, Tensor], trusted:
         left.loglog(ratios, values, "o-", ms=4, color=color, label=name)
     left.set(xlabel="λ at test / λ in training", ylabel="energy above the least")
     left.set_title("A trained network is for one λ")
+    top = max(float(max(values)) for values in excess.values())
+    left.set_ylim(top=4 * top)
     left.legend(fontsize=9)
     for (name, values), color in zip(trusted.items(), colors, strict=False):
         right.semilogx(ratios, values, "o-", ms=4, color=color, label=name)
