@@ -511,10 +511,8 @@ d = 100
 for K in depths:
     ours = d * n + (K - 1) * 2 * d * n
     theirs = [d * n + k * n * n for k in replaced["patches", "distance", K]]
-    ratios = [f"{cost / ours:.1f}" for cost in (min(theirs), max(theirs))]
-    print(
-        f"LISTA-{K}: {ours:6} multiply–adds; FISTA needs {ratios[0]} to {ratios[1]} times as many"
-    )
+    ratios = dict.fromkeys(f"{cost / ours:.1f}" for cost in (min(theirs), max(theirs)))
+    print(f"LISTA-{K}: {ours:6} multiply–adds; FISTA needs {' to '.join(ratios)} times as many")
 
 # %% [markdown]
 # ### The published figure
@@ -616,7 +614,7 @@ SliderPanel(
     {"lam": log_slider(0.0625, 4, 0.5)},
     readouts=readouts,
     alt=in_words,
-    title="Away from λ = 0.5 the network does not follow",
+    title="A network for one λ",
     headline="energy above the least, as trained",
     stills=("lam", [0.125, 0.25, 0.5, 1.0, 2.0]),
 )
