@@ -114,6 +114,7 @@ MUTATIONS = {
         {"W[:, dead] = _unit_norm(residual[worst].T)": "pass"},
         "test_learning.py::test_atoms_that_no_sample_uses_are_replaced",
     ),
+<<<<<<< HEAD
     "LISTA steps uphill": Mutation(
         "lista.py",
         {"z + step[k] * A": "z - step[k] * A"},
@@ -153,6 +154,36 @@ MUTATIONS = {
         "lista.py",
         {"<= (self.trusted_gap": ">= 0 * (self.trusted_gap"},
         "test_lista.py::test_trusts_what_it_knows_and_nothing_else",
+=======
+    "turn a Gabor function the wrong way": Mutation(
+        "gabor.py",
+        {"v * g_u - u * g_v": "u * g_v - v * g_u"},
+        "test_gabor.py::test_derivatives_are_those_of_autograd",
+    ),
+    "take columns for rows": Mutation(
+        "gabor.py",
+        {
+            "torch.stack([column.flatten(), row.flatten()])": "torch.stack([row.flatten(), column.flatten()])"
+        },
+        "test_gabor.py::test_a_wave_along_a_row_has_upright_stripes",
+    ),
+    "leave the Gabor fit where it starts": Mutation(
+        "gabor.py",
+        {"better = trial_error < error": "better = trial_error < -error"},
+        "test_gabor.py::test_known_functions_are_found_again",
+    ),
+    "measure R² in a patch of another size": Mutation(
+        "gabor.py",
+        {"r2=1 - (y - fit).square()": "r2=1 - 0.5 * (y - fit).square()"},
+        "test_gabor.py::test_r2_is_what_the_patches_say",
+    ),
+    "show another step than the slider's": Mutation(
+        "widgets/atoms.py",
+        {
+            "min(steps, key=lambda s: abs(np.log(s / step)))": "max(steps, key=lambda s: abs(np.log(s / step)))"
+        },
+        "test_atoms.py::test_the_step_slider_shows_the_nearest_snapshot",
+>>>>>>> 7a5882a (Notebook 04: strokes and Gabors side by side, fits with baselines, PCA, twins with random phases)
     ),
 }
 
