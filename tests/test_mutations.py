@@ -162,9 +162,7 @@ MUTATIONS = {
     ),
     "take columns for rows": Mutation(
         "gabor.py",
-        {
-            "torch.stack([column.flatten(), row.flatten()])": "torch.stack([row.flatten(), column.flatten()])"
-        },
+        {"[column.flatten(), row.flatten()]": "[row.flatten(), column.flatten()]"},
         "test_gabor.py::test_a_wave_along_a_row_has_upright_stripes",
     ),
     "leave the Gabor fit where it starts": Mutation(
@@ -179,9 +177,7 @@ MUTATIONS = {
     ),
     "show another step than the slider's": Mutation(
         "widgets/atoms.py",
-        {
-            "min(steps, key=lambda s: abs(np.log(s / step)))": "max(steps, key=lambda s: abs(np.log(s / step)))"
-        },
+        {"nearest = min(steps, key": "nearest = max(steps, key"},
         "test_atoms.py::test_the_step_slider_shows_the_nearest_snapshot",
 >>>>>>> 7a5882a (Notebook 04: strokes and Gabors side by side, fits with baselines, PCA, twins with random phases)
     ),
