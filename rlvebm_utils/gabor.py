@@ -27,9 +27,9 @@ class GaborFit:
     r2: the share of the patch's variance that it explains, 1 for a perfect fit. frequency: where
     the function's spectrum is strongest, cycles per pixel, from 0 to ½. That is f, unless the bell
     is too narrow to hold a wave: for a single edge, f may be anything small. orientation: θ in
-    [0, π), the direction in which the wave runs (0: along a row, so its stripes stand upright). centre:
-    (N, 2), column and row. width: (N, 2), σ_u across the stripes and σ_v along them. patches:
-    (N, side, side), the function itself.
+    [0, π), the direction in which the wave runs (0: along a row, so its stripes stand upright).
+    centre: (N, 2), column and row. width: (N, 2), σ_u across the stripes and σ_v along them.
+    patches: (N, side, side), the function itself.
     """
 
     r2: Tensor
