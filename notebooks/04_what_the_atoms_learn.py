@@ -511,7 +511,8 @@ check(
 #     return (math.degrees(theta) + 90) % 180
 # ```
 # </details>
-#
+
+# %% [markdown]
 # **2. How many pixels?** Write the count of section 2, $(\sum_i w_i^2)^2 / \sum_i w_i^4$, for the atoms in the columns of $W$ (d × n).
 
 # %% tags=["exercise"]
@@ -543,7 +544,8 @@ check(
 #     return W.square().sum(0) ** 2 / W.pow(4).sum(0)
 # ```
 # </details>
-#
+
+# %% [markdown]
 # **3. Sparse in an orthonormal basis.** PCA's components are orthonormal. Return the share of $\Vert y\Vert^2$ that the $k$ *largest* coefficients of $y$ explain, for an orthonormal $V$ (columns).
 
 # %% tags=["exercise"]
@@ -587,7 +589,8 @@ check(
 #     return squares[:k].sum() / squares.sum()
 # ```
 # </details>
-#
+
+# %% [markdown]
 # ## What to remember
 #
 # - One algorithm gives strokes or edges: what the atoms become is decided by the data, how large they are by λ.
