@@ -20,12 +20,18 @@ def pytest_configure(config):
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-LONGEST_FIRST = ("test_same_outputs_in_another_environment", ".ipynb::", "test_browser.py")
+LONGEST_FIRST = (
+    "test_same_outputs_in_another_environment",
+    ".ipynb::",
+    "test_browser.py",
+    "test_mutations.py",
+)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """What runs long starts first, so that no worker ends alone. All cells of a notebook, and all
-    tests of the one JupyterLab server, stay with one worker.
+    tests that share one JupyterLab server or one set of mutated packages, stay with one worker.
     """
 
     def rank(item) -> int:
@@ -34,7 +40,7 @@ def pytest_collection_modifyitems(items):
 
     items.sort(key=rank)
     for item in items:
-        if rank(item) in (1, 2):
+        if rank(item) in (1, 2, 3):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
 
 

@@ -114,7 +114,6 @@ MUTATIONS = {
         {"W[:, dead] = _unit_norm(residual[worst].T)": "pass"},
         "test_learning.py::test_atoms_that_no_sample_uses_are_replaced",
     ),
-<<<<<<< HEAD
     "LISTA steps uphill": Mutation(
         "lista.py",
         {"z + step[k] * A": "z - step[k] * A"},
@@ -154,7 +153,7 @@ MUTATIONS = {
         "lista.py",
         {"<= (self.trusted_gap": ">= 0 * (self.trusted_gap"},
         "test_lista.py::test_trusts_what_it_knows_and_nothing_else",
-=======
+    ),
     "turn a Gabor function the wrong way": Mutation(
         "gabor.py",
         {"v * g_u - u * g_v": "u * g_v - v * g_u"},
@@ -179,7 +178,6 @@ MUTATIONS = {
         "widgets/atoms.py",
         {"nearest = min(steps, key": "nearest = max(steps, key"},
         "test_atoms.py::test_the_step_slider_shows_the_nearest_snapshot",
->>>>>>> 7a5882a (Notebook 04: strokes and Gabors side by side, fits with baselines, PCA, twins with random phases)
     ),
 }
 
@@ -200,7 +198,7 @@ def outcomes(tmp_path_factory):
     runs = []
     for i, (module, changes, seen_by) in enumerate([Mutation("", {}, ""), *MUTATIONS.values()]):
         copy = folder / str(i)
-        ignore = shutil.ignore_patterns("__pycache__", "plots", "widgets")
+        ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "rlvebm_utils", copy / "rlvebm_utils", ignore=ignore)
         tests = [seen_by] if seen_by else sorted({m.seen_by for m in MUTATIONS.values()})
         for file in {"problems.py", *(test.split("::")[0] for test in tests)}:
