@@ -266,7 +266,9 @@ def _check_balls(name: str, balls) -> None:
             f"{describe(balls.mean)} and {describe(balls.variance)}"
         )
     if not (balls.variance > 0).all():
-        raise ValueError(f"{name}.variance: expected numbers > 0, got {float(balls.variance.min())}")
+        raise ValueError(
+            f"{name}.variance: expected numbers > 0, got {float(balls.variance.min())}"
+        )
 
 
 def _check_training(model, y, epochs, batch_size, learning_rate, seed, snapshots) -> None:
