@@ -30,7 +30,7 @@ claims: $(READY)  ## rewrite README's claim table from the executed notebooks
 	$(BIN)/python -m tools.claims
 
 figures: $(READY)  ## redraw the pictures in images/
-	$(BIN)/python images/draw.py && $(BIN)/python images/animate.py
+	$(BIN)/python images/draw.py && $(BIN)/python images/animate.py && $(BIN)/python images/fuzzy_balls.py
 
 bench-sliders: $(READY)  ## time the sliders, key press to pixels, into benchmarks/sliders.json
 	$(BIN)/python benchmarks/sliders.py $(ARGS)

@@ -158,6 +158,47 @@ def lista_graph() -> Figure:
     return figure
 
 
+def vae_architecture() -> Figure:
+    """Figure 8 of the lecture: an auto-encoder with noise on its code, and the spring on it."""
+    figure, ax = canvas(width=16.4, height=6.4)
+    row, high = 1.8, 4.8  # the heights of the two rows
+
+    # From the sample through the noisy code to the reconstruction.
+    node(ax, 1.0, row, "$y$", GREY, radius=0.65, size=20)
+    box(ax, 3.2, row, 1.7, 1.1, "Enc", BLUE, size=14)
+    node(ax, 5.4, row, r"$\bar{z}$", BLUE, radius=0.65, size=20)
+    plus(ax, 7.3, row, VERMILION)
+    node(ax, 9.0, row, "$z$", VERMILION, radius=0.65, size=20)
+    box(ax, 11.2, row, 1.7, 1.1, "Dec", BLUE, size=14)
+    node(ax, 13.3, row, r"$\hat{y}$", BLUE, radius=0.65, size=20)
+    wire(ax, (1.65, row), (2.35, row), color=GREY)
+    wire(ax, (4.05, row), (4.75, row), color=BLUE)
+    wire(ax, (6.05, row), (6.97, row), color=BLUE)
+    wire(ax, (7.63, row), (8.35, row), color=VERMILION)
+    wire(ax, (9.65, row), (10.35, row), color=VERMILION)
+    wire(ax, (12.05, row), (12.65, row), color=BLUE)
+
+    # The noise, the spring, the cost.
+    node(ax, 7.3, high, r"$\sigma\varepsilon$", VERMILION, radius=0.65, size=17)
+    wire(ax, (7.3, high - 0.65), (7.3, row + 0.33), color=VERMILION)
+    box(ax, 4.2, high, 2.3, 1.1, r"$k\,\Vert\bar{z}\Vert^2$", BLUE, size=17)
+    wire(ax, (5.2, row + 0.62), (4.6, high - 0.55), color=BLUE, dashed=True)
+    box(ax, 11.9, high, 3.0, 1.1, r"$\frac{1}{2}\Vert y - \hat{y}\Vert^2$", GREY, size=17)
+    wire(ax, (13.1, row + 0.62), (12.6, high - 0.55), color=BLUE)
+    node(ax, 15.1, high, "$y$", GREY, radius=0.65, size=20)
+    wire(ax, (14.45, high), (13.4, high), color=GREY)
+
+    # In words.
+    ax.text(1.0, row - 1.05, "observed", ha="center", color=BLACK, size=11)
+    ax.text(5.4, row - 1.05, "middle of the ball", ha="center", color=BLACK, size=11)
+    ax.text(9.0, row - 1.05, "a point of the ball", ha="center", color=BLACK, size=11)
+    ax.text(13.3, row - 1.05, "reconstruction", ha="center", color=BLACK, size=11)
+    ax.text(4.2, high + 0.8, "spring", ha="center", color=BLACK, size=11)
+    ax.text(7.3, high + 0.9, "noise", ha="center", color=BLACK, size=11)
+    ax.text(11.9, high + 0.8, "fit", ha="center", color=BLACK, size=11)
+    return figure
+
+
 DIAGRAMS = {
     "fista_graph": (
         fista_graph,
@@ -184,6 +225,14 @@ DIAGRAMS = {
         "rounds. Each sum goes through shrinkage with thresholds theta and comes out as a code: "
         "z(1), z(2), z(3). Between the rounds a code goes through the matrix S into the next sum. "
         "W_e, S and theta, in red, are learned; they are the same in each round.",
+    ),
+    "vae_architecture": (
+        vae_architecture,
+        "An auto-encoder with a noisy code",
+        "The observed y goes through the encoder Enc and becomes z bar, the middle of a ball. "
+        "Noise sigma epsilon is added, which gives z, a point of the ball. The decoder Dec turns z into "
+        "the reconstruction y hat. Two costs are added up: half the squared distance of y and y "
+        "hat, called fit, and the spring, k times the squared norm of z bar.",
     ),
 }
 

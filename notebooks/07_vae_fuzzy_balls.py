@@ -99,7 +99,6 @@ print(f"the middle holds {float(images.sum() / digits.images.sum()):.1%} of the 
 Y, labels = images[:2000], digits.labels[:2000]
 
 held = [FuzzyBallAutoencoder(400, spring=0.3, sigma=1.0, seed=seed) for seed in seeds]
-print(held[0])
 
 # %% [markdown]
 # Both networks are small: 400–64–32–2 and back, with tanh between and a sigmoid at the end. Here is the energy in your own words, and the package's:
@@ -121,11 +120,12 @@ print("the package's free energy is the same to 1e-12:", bool(difference < 1e-12
 # Training lowers the mean of it: draw noise, step downhill, repeat. Every 20 steps we keep the balls, to look at them later.
 
 # %%
-every = range(0, 301, 20)
+every = range(0, 481, 20)
 holding = [
-    train_balls(held[s], Y, epochs=15, seed=s, snapshots=every, progress=True) for s in seeds
+    train_balls(held[s], Y, epochs=24, seed=s, snapshots=every, learning_rate=4e-3, progress=True)
+    for s in seeds
 ]
-before_the_cut = [run.snapshots[300] for run in holding]
+before_the_cut = [run.snapshots[480] for run in holding]
 balls = before_the_cut[0]
 
 # %% [markdown]
@@ -142,7 +142,12 @@ circle = torch.stack([ring.cos(), ring.sin()], 1)
 one = 5
 with torch.no_grad():
     pictures = {f"{r} σ away": held[0].decode(balls.mean[one] + r * circle) for r in (0, 1, 2, 4)}
-draw.one_ball(balls, labels, balls.mean[one] + noise[:200], pictures)
+draw.one_ball(
+    Balls(balls.mean[:300], balls.variance[:300]),
+    labels[:300],
+    balls.mean[one] + noise[:200],
+    pictures,
+)
 claim(
     "VAE-2",
     f"100 000 points of 2000 balls: {inside[1]:.1%} lie within σ of the middle and {inside[2]:.1%} within 2σ; a Gaussian has {theory[1]:.1%} and {theory[2]:.1%}",
@@ -227,17 +232,19 @@ norm = torch.tensor([[centred_norm(b) for b in history] for history in histories
 shared = torch.tensor([[mean_overlap(b) for b in history] for history in histories])
 
 # %% tags=["claim:VAE-3"]
-steps = torch.arange(0, 621, 20)
-draw.flight(steps, norm, shared, cut=300)
-after = steps >= 300
+steps = torch.arange(0, 801, 20)
+draw.flight(steps, norm, shared, cut=480)
+after = steps >= 480
 growth = [rank_correlation(steps[after], norm[s, after]) for s in seeds]
 fall = [rank_correlation(steps[after], shared[s, after]) for s in seeds]
-start, end = norm[:, steps == 300].mean(), norm[:, -1].mean()
-settled = (norm[:, steps == 300] / norm[:, steps == 240]).max()  # growth in the last 60 steps held
+start, end = norm[:, steps == 480].mean(), norm[:, -1].mean()
+settled = (
+    norm[:, steps == 480] / norm[:, steps == 400]
+).max()  # growth in the last 80 steps on the spring
 claim(
     "VAE-3",
-    f"320 steps without a spring take the mean distance from {start:.1f} to {end:.1f} σ and the overlap from {shared[:, steps == 300].mean():.2f} to {shared[:, -1].mean():.2f}; "
-    f"rank correlation of distance with step at least {min(growth):.2f} (3 starts)",
+    f"320 steps without a spring take the mean distance from {start:.1f} to {end:.1f} σ and the overlap from {shared[:, steps == 480].mean():.2f} to {shared[:, -1].mean():.2f}; "
+    f"on it the last 80 steps changed it by at most a factor {settled:.2f}; rank correlation of distance with step above {math.floor(100 * min(growth) - 1) / 100:.2f} (3 starts)",
     holds=bool(min(growth) > 0.9 and max(fall) < -0.9 and end > 2 * start and settled < 1.2),
     start=start,
     end=end,
@@ -276,7 +283,7 @@ eigenvalues = torch.linalg.eigvalsh(torch.cov(Y.T, correction=0)).flip(0)[:2]
 print(f"λ₁ = {eigenvalues[0]:.2f}, so k* = {k_star:.2f} for σ = 1")
 
 # Springs that double, and some more beside k*; each training goes on where the last one ended.
-doubling = [2.0**i for i in range(-6, 6)]
+doubling = [2.0**i for i in range(-6, 5)]
 springs = sorted([*doubling, 1.4, 2.3, 2.6, 2.9])
 
 
@@ -284,10 +291,10 @@ springs = sorted([*doubling, 1.4, 2.3, 2.6, 2.9])
 def tighten(seed):
     model, stages = FuzzyBallAutoencoder(400, spring=springs[0], seed=seed), {}
     generator = torch.Generator().manual_seed(seed)
-    train_balls(model, Y, epochs=8, seed=seed)
+    train_balls(model, Y, epochs=20, seed=seed, learning_rate=4e-3)
     for k in springs:
         model.spring = k
-        train_balls(model, Y, epochs=4, seed=seed)
+        train_balls(model, Y, epochs=3, seed=seed)
         with torch.no_grad():
             balls = model.encode(Y)
             noises = torch.randn(4, 2000, 2, generator=generator)
@@ -313,8 +320,8 @@ farthest = max(float(sw[springs[-1]].balls.mean.norm(dim=1).max()) for sw in swe
 worst = max(float((sw[springs[-1]].pictures - Y.mean(0)).abs().max()) for sw in sweeps)
 claim(
     "VAE-4",
-    f"springs from 1/64 to 32: overlap {touch[:, 0].mean():.2f} to {touch[:, -1].mean():.2f}, energy {(fits + kappa * spread**2)[:, 0].mean():.1f} to {fits[:, -1].mean():.1f}; first within 0.3 σ at k = "
-    f"{collapsed.min():.1f} to {collapsed.max():.1f} (theory: k* = {k_star:.2f}). At k = 32 every ball is within {farthest:.2f} σ of the origin, every picture within {worst:.2f} of the mean image",
+    f"springs from 1/64 to 16: overlap {touch[:, 0].mean():.2f} to {touch[:, -1].mean():.2f}, energy {(fits + kappa * spread**2)[:, 0].mean():.1f} to {fits[:, -1].mean():.1f}; first within 0.3 σ at k = "
+    f"{collapsed.min():.1f} to {collapsed.max():.1f} (theory: k* = {k_star:.2f}). At k = 16 every ball is within {farthest:.2f} σ of the origin, every picture within {worst:.2f} of the mean image",
     holds=bool(
         ((collapsed > 0.75 * k_star) & (collapsed < 1.25 * k_star)).all()
         and farthest < 0.1
@@ -333,7 +340,7 @@ claim(
 # they have not flown as far as they will: that takes long, as section 2 showed.) Collapse means that the code says nothing, and the best answer to nothing is the mean image:
 
 # %%
-rows = {f"k = {k:g}": sweeps[0][k].pictures for k in (0.0625, 0.5, 2.0, 32.0)}
+rows = {f"k = {k:g}": sweeps[0][k].pictures for k in (0.0625, 0.5, 2.0, 16.0)}
 draw.picture_rows(
     {"digit": Y[:10]} | rows | {"mean image": Y.mean(0).expand(10, -1)},
     "Tighter springs, blurrier digits, at last the mean of all",
@@ -346,20 +353,30 @@ draw.picture_rows(
 # $k^* = \lambda_1/(2\sigma^2)$ contains σ as well. **Predict:** is a spring of 1 with balls of radius 2 the same as a spring of 4 with balls of radius 1?
 #
 # Measure lengths in the plane in units of σ: $\bar z = \sigma u$. Then $z = \sigma(u + \varepsilon)$, the factor σ disappears into the first layer of the decoder, and the spring costs
-# $k\sigma^2\Vert u\Vert^2$. So **only $k\sigma^2$ counts.** Check: three different pairs with $k\sigma^2 = 0.5$, trained from scratch.
+# $k\sigma^2\Vert u\Vert^2$. So **only $k\sigma^2$ counts.** Whatever a machine reaches at $(k, \sigma)$, a rescaled one reaches at $(k/c^2, c\sigma)$. Check it on the one trained with $k = 0.3$, $\sigma = 1$:
+
 
 # %%
-for k, sigma in ((2.0, 0.5), (0.5, 1.0), (0.125, 2.0)):
-    model = FuzzyBallAutoencoder(400, spring=k, sigma=sigma)
-    energy = train_balls(model, Y, epochs=24).energy[-40:].sum(1).mean()
-    with torch.no_grad():
-        radius = model.encode(Y).mean.square().sum(1).mean().sqrt() / sigma
-    print(
-        f"k = {k:<5} σ = {sigma:<3}  energy {energy:.1f}, distance from the origin {radius:.1f} σ"
-    )
+def rescaled(model, factor):
+    """The same machine with every length in the plane of codes multiplied by ``factor``."""
+    other = copy.deepcopy(model).requires_grad_(False)
+    other.encoder[-1].weight *= factor
+    other.encoder[-1].bias *= factor
+    other.decoder[0].weight /= factor
+    other.sigma, other.spring = model.sigma * factor, model.spring / factor**2
+    return other
+
+
+with torch.no_grad():
+    original = held[0].free_energy(Y, noise).total
+    for factor in (0.5, 2.0):
+        other = rescaled(held[0], factor)
+        equal = bool((other.free_energy(Y, noise).total - original).abs().max() < 1e-12)
+        print(f"k = {other.spring:.3f}, σ = {other.sigma:g}: same energy of each digit: {equal}")
+
 
 # %% [markdown]
-# Drag both. The grid is what the last cells have computed: springs that double from 1/16 to 8, five radii from ½ to 2, each position the training with the same $k\sigma^2$.
+# Drag both. The grid is what the last cells have computed: springs that double from 1/16 to 4, five radii from ½ to 2, each position the training with the same $k\sigma^2$.
 # The sliders move on a fine scale; the numbers under them say which grid point is shown.
 
 # %% tags=["slider"]
@@ -403,8 +420,8 @@ claim(
 )
 
 # %% [markdown]
-# The direction is right: near digits overlap more, and a class overlaps more with itself than with others. «Only where they are similar» is too strong. Two dimensions are few, and in
-# about half of the cases the ball that covers a digit's ball most belongs to another class.
+# The direction is right: near digits overlap more, and a class overlaps more with itself than with others. «Only where they are similar» is too strong. Two dimensions are few, and for
+# more than half of the digits the ball that overlaps most with theirs belongs to another class.
 #
 # ## 5 · Balls that choose their size
 #
@@ -436,11 +453,13 @@ print(
 def follow(price, steps=2000):
     mean = before_the_cut[0].mean.clone().requires_grad_()
     log_v = torch.full_like(mean, math.log(0.3)).requires_grad_()
-    optimiser = torch.optim.Adam([mean, log_v], lr=0.02)
+    optimiser = torch.optim.Adam([mean, log_v], lr=0.02, eps=1e-12)
+    decay = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.998)
     for _ in range(steps):
         optimiser.zero_grad()
         price(mean, log_v.exp()).sum().backward()
         optimiser.step()
+        decay.step()
     return float(mean.detach().abs().max()), float(log_v.detach().exp().mean())
 
 
@@ -501,7 +520,7 @@ idle = wide_balls.variance.median(0).values  # of each of the eight directions
 unused = idle[idle > 0.8]
 claim(
     "VAE-6",
-    f"median variance without a price {dots.min():.3f} to {dots.max():.3f}, with KL {medians.min():.2f} to {medians.max():.2f}: held, but not near 1 (3 starts). Near 1 is the variance of the whole cloud, "
+    f"median variance without a price {dots.min():.0e} to {dots.max():.0e}, with KL {medians.min():.2f} to {medians.max():.2f}: held, but not near 1 (3 starts). Near 1 is the variance of the whole cloud, "
     f"{cloud.min():.1f} to {cloud.max():.1f}, and that of directions without use: {len(unused)} of 8 in a wider code, {unused.min():.2f} to {unused.max():.2f}",
     holds="in part"
     if (medians > 5 * dots.max()).all()
@@ -552,13 +571,13 @@ print(f"mean KL {ours.mean():.3f}; Monte Carlo {draws.mean():.3f} ± {standard_e
 # %%
 side = torch.linspace(-5, 5, 161)
 grid = torch.cartesian_prod(side, side).flip(1)
+area = float(side[1] - side[0]) ** 2
 with torch.no_grad():
     cost = 0.5 * torch.cdist(Y[:200], model.decode(grid)).square()  # (digits, grid points)
-    fit = torch.stack([0.5 * (Y[:200] - model.decode(zs)).square().sum(1) for zs in z[:100]]).mean(
-        0
-    )
-log_joint = -cost + p.log_prob(grid).sum(1) + 2 * math.log(float(side[1] - side[0]))
+log_joint = -cost + p.log_prob(grid).sum(1) + math.log(area)
 exact = -log_joint.logsumexp(1)  # −log ∫ e^(−½‖y − Dec(z)‖²) N(z; 0, I) dz
+weight = q.log_prob(grid[:, None]).sum(2).exp().T * area  # of each grid point in each ball
+fit = (weight * cost).sum(1) / weight.sum(1)  # ⟨½‖y − ŷ‖²⟩, exactly
 chosen = [3, 5, 7, 8]
 posterior = (log_joint + exact[:, None]).exp().reshape(200, 161, 161)
 draw.posteriors(side, posterior[chosen], Balls(few.mean[chosen], few.variance[chosen]), Y[chosen])
@@ -574,9 +593,7 @@ claim(
     "VAE-1",
     f"noise limits what a code tells to {min(bits):.1f} to {max(bits):.1f} of {math.log2(2000):.1f} bits (3 starts). The loss: KL equal to PyTorch's to 1e-12, Monte Carlo within 3 standard errors; "
     f"its mean {float((fit + ours).mean()):.2f} is {gap.mean():.2f} above the exact free energy of 200 digits, and below it for none",
-    holds=bool(
-        agree < 1e-12 and apart < 3 and gap.min() > -0.1 and gap.mean() < 1 and max(bits) < 6
-    ),
+    holds=bool(agree < 1e-12 and apart < 3 and gap.min() > 0 and gap.mean() < 2 and max(bits) < 6),
     loss=(fit + ours).mean(),
     exact=exact.mean(),
     gap=gap.mean(),
@@ -618,7 +635,7 @@ with torch.no_grad():
     )
 
 # %% tags=["slider"]
-walk_panel(model, balls, labels, title="Drag the cross: every point of the plane is a picture")
+walk_panel(model, balls, labels, title="Drag the cross: every point is a picture")
 
 # %% [markdown]
 # ## Your turn

@@ -242,7 +242,8 @@ def collapse_spring(y: Tensor, sigma: float = 1.0) -> float:
 def information(balls: Balls, noise: Tensor) -> float:
     """Bits that a random point of a ball tells about which of the N balls it came from.
 
-    A Monte-Carlo estimate of the mutual information; noise: standard normal, (N, c). At most log₂ N.
+    A Monte-Carlo estimate of the mutual information, at most log₂ N. noise: standard normal,
+    (N, c).
     """
     _check_balls("balls", balls)
     check_tensor("noise", noise, like=balls.mean)
@@ -266,9 +267,8 @@ def _check_balls(name: str, balls) -> None:
             f"{describe(balls.mean)} and {describe(balls.variance)}"
         )
     if not (balls.variance > 0).all():
-        raise ValueError(
-            f"{name}.variance: expected numbers > 0, got {float(balls.variance.min())}"
-        )
+        least = float(balls.variance.min())
+        raise ValueError(f"{name}.variance: expected numbers > 0, got {least}")
 
 
 def _check_training(model, y, epochs, batch_size, learning_rate, seed, snapshots) -> None:

@@ -108,10 +108,10 @@ def flight(steps: Tensor, norm: Tensor, shared: Tensor, cut: int) -> None:
     at = int((steps <= cut).sum()) - 1
     show(
         figure,
-        f"Left: mean distance from the centre against the training step, {len(norm)} starts. Until "
-        f"the spring is cut at step {cut} it settles near {norm[:, at].mean():.1f}; then it grows "
-        f"to {norm[:, -1].mean():.1f} and keeps growing. Right: the mean overlap of two balls falls "
-        f"from {shared[:, at].mean():.2f} to {shared[:, -1].mean():.2f}.",
+        f"Left: mean distance from the centre against the training step, {len(norm)} starts. "
+        f"Until the spring is cut at step {cut} it settles near {norm[:, at].mean():.1f}; then it grows "
+        f"to {norm[:, -1].mean():.1f} and keeps growing. Right: the mean overlap of two balls "
+        f"falls from {shared[:, at].mean():.2f} to {shared[:, -1].mean():.2f}.",
     )
 
 
@@ -137,14 +137,14 @@ def sweep(kappa: Tensor, spread: Tensor, theory: Tensor, shared: Tensor, terms, 
         ax.axvline(k_star, color=VERMILION, lw=1.2)
         ax.set_xlabel("spring k (σ = 1)")
     axes[1].text(k_star, 0.04, f"k* = {k_star:.2f} ", color=VERMILION, ha="right")
-    axes[0].legend(fontsize=9, loc="lower left")
-    axes[2].legend(fontsize=9, loc="lower right")
+    axes[0].legend(fontsize=9, loc="upper right")
+    axes[2].legend(fontsize=9, loc="upper left")
     for ax, name in zip(axes, ("Balls draw together", "… overlap", "… and cost"), strict=True):
         ax.set_title(name)
     show(
         figure,
-        f"Three curves against the strength of the spring, from {kappa[0]:.3f} to {kappa[-1]:g}, on "
-        f"{len(spread)} starts. The distance of the balls from the origin falls from "
+        f"Three curves against the strength of the spring, from {kappa[0]:.3f} to {kappa[-1]:g}, "
+        f"on {len(spread)} starts. The distance of the balls from the origin falls from "
         f"{spread[:, 0].mean():.1f} to zero, near the linear theory's curve, which reaches zero at "
         f"k* = {k_star:.2f}; the overlap rises from {shared[:, 0].mean():.2f} to "
         f"{shared[:, -1].mean():.2f}; the energy rises from {(fit + spring)[0]:.1f} to "
@@ -187,8 +187,8 @@ def overlap_by_distance(distance: Tensor, shared: Tensor, same: Tensor) -> None:
     show(
         figure,
         f"Left: mean overlap against pixel distance, falling from {mean[0]:.2f} for the nearest "
-        f"twelfth of the pairs to {mean[-1]:.2f} for the farthest. Right: mean overlap {bars[0]:.2f} "
-        f"for pairs of one class, {bars[1]:.2f} for pairs of two classes.",
+        f"twelfth of the pairs to {mean[-1]:.2f} for the farthest. Right: mean overlap "
+        f"{bars[0]:.2f} for pairs of one class, {bars[1]:.2f} for pairs of two classes.",
     )
 
 

@@ -21,7 +21,7 @@ SIDE = 20
 
 @dataclass(frozen=True)
 class BallMap:
-    """Balls in the plane of the code as discs and ellipses, coloured by class, from −reach to reach.
+    """Balls in the plane of the code, coloured by class, from −reach to reach.
 
     mark: a point (z₁, z₂) that is shown by a cross.
     """
@@ -62,7 +62,8 @@ class BallMap:
         if self.mark:
             x, y, arm = self.mark[0], -self.mark[1], 0.05 * r
             groups.append(
-                f'<path d="M{x - arm:.2f} {y:.2f}h{2 * arm:.2f}M{x:.2f} {y - arm:.2f}v{2 * arm:.2f}"'
+                f'<path d="M{x - arm:.2f} {y:.2f}h{2 * arm:.2f}'
+                f'M{x:.2f} {y - arm:.2f}v{2 * arm:.2f}"'
                 f' stroke="#000" stroke-width="{0.015 * r:.3g}"/>'
             )
         body = (
@@ -115,7 +116,7 @@ def flight_panel(
         min=0.0,
         max=float(steps[-1]),
         step=gap,
-        description="steps since the cut",
+        description="step",
         readout_format=".0f",
         style={"description_width": "initial"},
         layout={"flex": "1 1 300px", "width": "auto"},
@@ -199,8 +200,8 @@ def spring_panel(
     def alt(a):
         k, sigma = a["used"]
         return (
-            f"Spring k = {number(k)}, ball size σ = {number(sigma)}: balls are {a['norm']:.2f} from "
-            f"the origin, the mean overlap of two is {a['overlap']:.3f}, the energy is "
+            f"Spring k = {number(k)}, ball size σ = {number(sigma)}: balls are {a['norm']:.2f} "
+            f"from the origin, the mean overlap of two is {a['overlap']:.3f}, the energy is "
             f"{a['fit'] + a['pull']:.1f}."
         )
 
@@ -250,12 +251,12 @@ def walk_panel(model, balls: Balls, labels: Tensor, *, shown: int = 400, title: 
         compute,
         draw,
         {"z1": control("z₁", -1.5), "z2": control("z₂", 0.0)},
-        readouts=lambda a: {"class of the nearest digit": str(a["near"])},
+        readouts=lambda a: {"nearest digit": str(a["near"])},
         alt=lambda a: (
             f"At z = ({a['z1']:.2f}, {a['z2']:.2f}) the nearest digit is a {a['near']}; the "
             "decoder draws the picture beside the map."
         ),
         title=title,
-        headline="class of the nearest digit",
+        headline="nearest digit",
         stills=("z1", [-2.0, -1.0, 0.0, 1.0, 2.0]),
     )
