@@ -230,9 +230,9 @@ DIAGRAMS = {
         vae_architecture,
         "An auto-encoder with a noisy code",
         "The observed y goes through the encoder Enc and becomes z bar, the middle of a ball. "
-        "Noise sigma epsilon is added, which gives z, a point of the ball. The decoder Dec turns z into "
-        "the reconstruction y hat. Two costs are added up: half the squared distance of y and y "
-        "hat, called fit, and the spring, k times the squared norm of z bar.",
+        "Noise sigma epsilon is added, which gives z, a point of the ball. The decoder Dec turns z "
+        "into the reconstruction y hat. Two costs are added up: half the squared distance of y "
+        "and y hat, called fit, and the spring, k times the squared norm of z bar.",
     ),
 }
 

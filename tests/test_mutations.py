@@ -179,6 +179,46 @@ MUTATIONS = {
         {"nearest = min(steps, key": "nearest = max(steps, key"},
         "test_atoms.py::test_the_step_slider_shows_the_nearest_snapshot",
     ),
+    "send the middle of the ball, without noise": Mutation(
+        "vae.py",
+        {"self.mean + self.variance.sqrt() * noise": "self.mean + 0 * noise"},
+        "test_vae.py::test_terms_by_hand",
+    ),
+    "turn the spring round": Mutation(
+        "vae.py",
+        {"spring=self.spring * balls": "spring=-self.spring * balls"},
+        "test_vae.py::test_terms_by_hand",
+    ),
+    "drop the price on size": Mutation(
+        "vae.py",
+        {"size=self.size * size_term": "size=0 * size_term"},
+        "test_vae.py::test_size_price_keeps_balls_from_becoming_dots",
+    ),
+    "drop the spring of the KL": Mutation(
+        "vae.py",
+        {"spring=self.spring * balls": "spring=0 * balls"},
+        "test_vae.py::test_halves_are_the_kl_divergence_of_torch",
+    ),
+    "turn the log-variance round": Mutation(
+        "vae.py",
+        {"LOG_VARIANCE).exp()": "LOG_VARIANCE).neg().exp()"},
+        "test_vae.py::test_terms_by_hand",
+    ),
+    "add the logarithm of the variance": Mutation(
+        "vae.py",
+        {"return variance - variance.log() - 1": "return variance + variance.log() - 1"},
+        "test_vae.py::test_size_term_is_lowest_at_one",
+    ),
+    "halve the distance in the overlap": Mutation(
+        "vae.py",
+        {"0.25 * (m[:, None]": "0.125 * (m[:, None]"},
+        "test_vae.py::test_overlap_of_equal_radii",
+    ),
+    "lose the ½ of k*": Mutation(
+        "vae.py",
+        {"len(y) / (2 * sigma**2)": "len(y) / sigma**2"},
+        "test_vae.py::test_collapse_spring_is_the_top_eigenvalue",
+    ),
 }
 
 
