@@ -110,8 +110,9 @@ def flight(steps: Tensor, norm: Tensor, shared: Tensor, cut: int) -> None:
         figure,
         f"Left: mean distance from the centre against the training step, {len(norm)} starts. "
         f"Until the spring is cut at step {cut} it settles near {norm[:, at].mean():.1f}; "
-        f"then it grows to {norm[:, -1].mean():.1f} and keeps growing. Right: the mean overlap of two balls "
-        f"falls from {shared[:, at].mean():.2f} to {shared[:, -1].mean():.2f}.",
+        f"then it grows to {norm[:, -1].mean():.1f} and keeps growing. "
+        f"Right: the mean overlap of two balls falls from {shared[:, at].mean():.2f} "
+        f"to {shared[:, -1].mean():.2f}.",
     )
 
 
