@@ -336,8 +336,8 @@ claim(
 )
 
 # %% [markdown]
-# The statement holds, on both ends, and the collapse sits where one eigenvalue said it would. The theory is good even far from the collapse, though our networks are not linear. (At the weak end
-# they have not flown as far as they will: that takes long, as section 2 showed.) Collapse means that the code says nothing, and the best answer to nothing is the mean image:
+# The statement holds, on both ends, and the collapse sits where one eigenvalue said it would. Far from it the networks, which are not linear, spread their
+# balls further than the theory says: a decoder that bends can make use of more room. Collapse means that the code says nothing, and the best answer to nothing is the mean image:
 
 # %%
 rows = {f"k = {k:g}": sweeps[0][k].pictures for k in (0.0625, 0.5, 2.0, 16.0)}
@@ -421,7 +421,7 @@ claim(
 
 # %% [markdown]
 # The direction is right: near digits overlap more, and a class overlaps more with itself than with others. «Only where they are similar» is too strong. Two dimensions are few, and for
-# more than half of the digits the ball that overlaps most with theirs belongs to another class.
+# about half of the digits the ball that overlaps most with theirs belongs to another class.
 #
 # ## 5 · Balls that choose their size
 #
@@ -618,7 +618,7 @@ with torch.no_grad():
     )
 
 # %% [markdown]
-# Some are good, some are half one class and half another: those $z$ fell between the balls. Walk there on purpose. Left: in steps of equal probability over the whole plane. Then drag your own way.
+# Some are good, some are half one class and half another: those $z$ fell between the balls. Walk there on purpose. First in steps of equal probability over the whole plane. Then drag your own way.
 
 # %%
 levels = torch.distributions.Normal(0.0, 1.0).icdf(torch.linspace(0.03, 0.97, 14))
