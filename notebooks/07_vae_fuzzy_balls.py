@@ -635,56 +635,115 @@ with torch.no_grad():
 walk_panel(model, balls, labels, title="Drag the cross: every point is a picture")
 
 # %% [markdown]
-# ## Your turn
+# ## Try it yourself
 #
-# Replace each `...` and run; the answer comes at once.
+# Replace the `...`, run the cell, and it tells at once whether you are right. Each cell stands alone. The solution is folded below it.
 #
-# **1.** Springs of $k = 0.5$. From which radius σ on will all balls collapse? Use `k_star`, which is for σ = 1.
+# **1. The collapse.** Springs of stiffness $k$; the samples' largest variance in any direction is $\lambda_1$. From which radius σ on do all balls collapse? (The cell asks the package at which $k$ balls of your radius collapse.)
 
-# %%
-my_sigma = ...
+# %% tags=["exercise"]
+import torch
 
-
-def check(name, answer, truth):
-    right = isinstance(answer, (int, float)) and math.isclose(answer, truth, rel_tol=1e-3)
-    print(f"{name}: {'right!' if right else 'your turn' if answer is ... else 'not yet'}")
+from rlvebm_utils.checks import check
+from rlvebm_utils.vae import collapse_spring
 
 
-check("collapse", my_sigma, math.sqrt(k_star / 0.5))
+def sigma_of_collapse(k, lam1):
+    return ...
 
-# %% [markdown]
-# <details><summary>Solution</summary>
-#
-# Only $k\sigma^2$ counts, so $0.5\,\sigma^2 = k^*$: `my_sigma = math.sqrt(k_star / 0.5)`.
-#
-# </details>
-#
-# **2.** How far apart are two balls of radius 1 whose overlap is one half?
 
-# %%
-my_distance = ...
-check("overlap", my_distance, math.sqrt(8 * math.log(2)))
+y = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+lam1 = 4.5  # the mean square along the first axis
+
+
+def collapses_at(k):
+    sigma = sigma_of_collapse(k, lam1)
+    return sigma if sigma is ... else collapse_spring(y, sigma)
+
+
+check(collapses_at, lambda k: k, (0.5,), (2.25,), (9.0,), hint="only kσ² counts")
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
-# $e^{-d^2/8} = \tfrac12$, so `my_distance = math.sqrt(8 * math.log(2))`, about 2.35.
-#
+# ```python
+# def sigma_of_collapse(k, lam1):
+#     return (lam1 / (2 * k)) ** 0.5
+# ```
 # </details>
-#
-# **3.** In one direction the fit costs $c\,v$ for noise of variance $v$, and the KL term adds $\tfrac12(v - \log v - 1)$. Which $v$ is best for $c = 2$? (This is why the learned variances end below 1.)
 
-# %%
-my_variance = ...
-check("size", my_variance, 1 / (1 + 2 * 2.0))
+# %% [markdown]
+# **2. Half an overlap.** How far apart are two balls of radius σ whose overlap is `share`? (The cell puts two balls there and measures.)
+
+# %% tags=["exercise"]
+import math
+
+import torch
+
+from rlvebm_utils.checks import check
+from rlvebm_utils.vae import Balls, overlap
+
+
+def distance_for(share, sigma):
+    return ...
+
+
+def measured(share, sigma):
+    d = distance_for(share, sigma)
+    if d is ...:
+        return d
+    mean = torch.tensor([[0.0, 0.0], [d, 0.0]], dtype=torch.float64)
+    return overlap(Balls(mean, torch.full_like(mean, sigma**2)))[0, 1]
+
+
+check(
+    measured,
+    lambda share, sigma: share,
+    (0.5, 1.0),
+    (0.9, 2.0),
+    (0.1, 0.5),
+    hint="solve exp(−d²/8σ²) = share for d",
+)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
-# The slope $c + \tfrac12 - \tfrac1{2v}$ is zero at $v = 1/(1 + 2c)$: `my_variance = 1 / 5`. Only for $c = 0$, a direction without use, is it 1.
-#
+# ```python
+# def distance_for(share, sigma):
+#     return sigma * math.sqrt(8 * math.log(1 / share))
+# ```
 # </details>
+
+# %% [markdown]
+# **3. The best size.** In one direction the fit costs $c\,v$ for noise of variance $v$, and the KL term adds $\tfrac12(v - \log v - 1)$. Which $v$ is best? (The cell tries many. Only for $c = 0$, a direction without use, is it 1: this is why the learned variances end below 1.)
+
+# %% tags=["exercise"]
+import torch
+
+from rlvebm_utils.checks import check
+
+
+def best_variance(c):
+    return ...
+
+
+def by_search(c):
+    v = torch.linspace(1e-3, 2, 200_000, dtype=torch.float64)
+    return v[(c * v + 0.5 * (v - v.log() - 1)).argmin()]
+
+
+check(best_variance, by_search, (2.0,), (0.0,), (10.0,), hint="where is the slope zero?", rtol=1e-3)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
 #
+# ```python
+# def best_variance(c):
+#     return 1 / (1 + 2 * c)
+# ```
+# </details>
+
+# %% [markdown]
 # ## What to remember
 #
 # - Noise makes each code a ball. Balls that overlap cannot be told apart: that is the limit on the information.

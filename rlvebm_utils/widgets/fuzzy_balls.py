@@ -163,7 +163,7 @@ def spring_panel(
         raise ValueError(f"stages: expected at least six springs, got {len(kappas)}")
     sizes = [2.0 ** (i / 2) for i in range(-2, 3)]
     springs = kappas[2:-2]
-    reach = 5.0
+    reach = 8.0
 
     def compute(k, sigma):
         k, sigma = springs[nearest(springs, k)], sizes[nearest(sizes, sigma)]
