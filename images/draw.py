@@ -155,6 +155,38 @@ def lista_graph() -> Figure:
     bracket(ax, 5.9, 10.4, 5.35, "round 2")
     bracket(ax, 11.2, 15.7, 5.35, "round 3")
     ax.text(15.35, 1.35, "red: learned", color=VERMILION, size=12)
+
+
+def conv_sum() -> Figure:
+    """Kernels, maps with a few dots, and the image that is the sum of their convolutions."""
+    x = np.arange(-4, 5)
+    window = np.exp(-(x[:, None] ** 2 + x**2) / 9)
+    kernels = [np.sin(0.9 * -x[:, None]) * window, np.sin(0.9 * x) * window]
+    kernels.append(window**2 - 0.28 * window**0.5)
+    dots = [
+        [(3, 4, 1), (14, 2, -1), (9, 13, 1)],
+        [(5, 14, 1), (12, 8, -1)],
+        [(1, 9, 1), (15, 15, 1), (10, 3, -1)],
+    ]
+    figure, ax = canvas(width=15.4, height=7.2)
+    image = np.zeros((26, 26))
+    for i, (kernel, places) in enumerate(zip(kernels, dots, strict=True)):
+        middle = 6.0 - 2.4 * i
+        cells(ax, 0.9, middle - 0.8, 1.6, kernel / abs(kernel).max())
+        ax.text(0.45, middle, f"$K_{i + 1}$", ha="center", va="center", color=BLACK, size=15)
+        ax.text(3.1, middle, "$*$", ha="center", va="center", color=BLACK, size=20)
+        corner, side = (3.7, middle - 1.0), 2.0
+        ax.add_patch(FancyBboxPatch(corner, side, side, "square,pad=0", ec=GREY, fc="white", lw=1))
+        for row, column, sign in places:
+            spot = (corner[0] + (column + 0.5) / 18 * side, middle + 1.0 - (row + 0.5) / 18 * side)
+            ax.add_patch(Circle(spot, 0.09, color=VERMILION if sign > 0 else BLUE, lw=0))
+            image[row : row + 9, column : column + 9] += sign * kernel / abs(kernel).max()
+        ax.text(6.1, middle, f"$Z_{i + 1}$", ha="center", va="center", color=BLACK, size=15)
+        wire(ax, (6.6, middle), (8.0, 3.6 + 0.9 * (1 - i)), color=GREY)
+    ax.text(8.45, 3.6, "$+$", ha="center", va="center", color=BLACK, size=24)
+    wire(ax, (8.8, 3.6), (9.6, 3.6), color=GREY)
+    cells(ax, 9.8, 1.0, 5.2, np.clip(image, -1, 1))
+    ax.text(12.4, 0.5, r"$Y = \sum_i K_i * Z_i$", ha="center", va="center", color=BLACK, size=15)
     return figure
 
 
@@ -200,6 +232,14 @@ def vae_architecture() -> Figure:
 
 
 DIAGRAMS = {
+    "conv_sum": (
+        conv_sum,
+        "An image as a sum of convolutions",
+        "Three rows. Each has a small kernel K, a sign for convolution, and a map Z that is empty "
+        "but for two or three dots, vermilion for plus and blue for minus. Arrows lead from the "
+        "rows to a plus sign and on to the image Y on the right: at the place of each dot it holds "
+        "a copy of that row's kernel, with light and dark exchanged where the dot is blue.",
+    ),
     "fista_graph": (
         fista_graph,
         "The computation graph of ISTA and FISTA",
@@ -259,6 +299,12 @@ def box(ax, x, y, width, height, text, color, size=None):
 def node(ax, x, y, text, color, radius=0.55, size=16):
     ax.add_patch(Circle((x, y), radius, ec=color, fc=TINT[color], lw=1.5))
     ax.text(x, y, text, ha="center", va="center", color=BLACK, size=size)
+
+
+def cells(ax, x, y, side, values):
+    """A square of grey cells from values between −1 (black) and 1 (white)."""
+    edges = np.linspace(0, side, len(values) + 1)
+    ax.pcolormesh(x + edges, y + side - edges, values, cmap="gray", vmin=-1, vmax=1, lw=0)
 
 
 def plus(ax, x, y, color, sign="+"):

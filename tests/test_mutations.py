@@ -219,6 +219,74 @@ MUTATIONS = {
         {"len(y) / (2 * sigma**2)": "len(y) / sigma**2"},
         "test_vae.py::test_collapse_spring_is_the_top_eigenvalue",
     ),
+    "convolve without flipping": Mutation(
+        "conv.py",
+        {"spectrum = sum(one.conj() * r": "spectrum = sum(one * r"},
+        "test_conv.py::test_equals_its_toeplitz_matrix",
+    ),
+    "lose a colour channel": Mutation(
+        "conv.py",
+        {"for one in K.unbind(1)], 1)": "for one in K.unbind(1)[:1] * K.shape[1]], 1)"},
+        "test_conv.py::test_equals_its_toeplitz_matrix",
+    ),
+    "move the image by a pixel": Mutation(
+        "conv.py",
+        {"maps, grid)), s=grid), size)": "maps, grid)), s=grid), size).roll(1, -1)"},
+        "test_conv.py::test_equals_its_toeplitz_matrix",
+    ),
+    "a Lipschitz constant that is too small": Mutation(
+        "conv.py",
+        {"float(M.sum(1).max()) / slack": "float(M.sum(1).mean())"},
+        "test_conv.py::test_lipschitz_bounds_the_largest_eigenvalue",
+    ),
+    "take images smaller than the kernels": Mutation(
+        "conv.py",
+        {"if any(side < kernel": "if any(side < 0 * kernel"},
+        "test_conv.py::test_images_that_do_not_fit",
+    ),
+    "turn the lags round": Mutation(
+        "conv_learning.py",
+        {"pairs[1:].flip(-2, -1)": "pairs[1:]"},
+        "test_conv_learning.py::test_correlations_by_their_definition",
+    ),
+    "kernels step uphill": Mutation(
+        "conv_learning.py",
+        {"(overlap - self.B[i]) / curvature": "(self.B[i] - overlap) / curvature"},
+        "test_conv_learning.py::test_sweeps_never_raise_their_objective",
+    ),
+    "kernels take steps that are too long": Mutation(
+        "conv_learning.py",
+        {"/ curvature[i])": "/ (0.2 * curvature[i]))"},
+        "test_conv_learning.py::test_sweeps_never_raise_their_objective",
+    ),
+    "move a kernel without its codes": Mutation(
+        "conv_learning.py",
+        {"_shift(self.codes[:, i], down[i], right[i])": "self.codes[:, i]"},
+        "test_conv_learning.py::test_recentring_moves_kernels_and_leaves_the_images",
+    ),
+    "leave unused kernels unused": Mutation(
+        "conv_learning.py",
+        {"self.K[dead] = self.feasible(pieces[worst])": "pass"},
+        "test_conv_learning.py::test_a_kernel_that_no_image_uses_is_replaced",
+    ),
+    "angles the wrong way round": Mutation(
+        "kernels.py",
+        {"torch.atan2(-f[:, None]": "torch.atan2(f[:, None]"},
+        "test_kernels.py::test_oriented_kernels",
+    ),
+    "the light side is the dark one": Mutation(
+        "kernels.py",
+        {"profile.argmax() > profile.argmin()": "profile.argmax() < profile.argmin()"},
+        "test_kernels.py::test_the_light_side_of_an_edge",
+    ),
+    "everything is centre-surround": Mutation(
+        "kernels.py", {"ROUND = 0.75": "ROUND = 0.1"}, "test_kernels.py::test_oriented_kernels"
+    ),
+    "count the mean as a direction": Mutation(
+        "kernels.py",
+        {"(radius > 0) & (radius": "(radius >= 0) & (radius"},
+        "test_kernels.py::test_turning_a_kernel_turns_its_label",
+    ),
 }
 
 
