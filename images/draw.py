@@ -155,6 +155,7 @@ def lista_graph() -> Figure:
     bracket(ax, 5.9, 10.4, 5.35, "round 2")
     bracket(ax, 11.2, 15.7, 5.35, "round 3")
     ax.text(15.35, 1.35, "red: learned", color=VERMILION, size=12)
+    return figure
 
 
 def conv_sum() -> Figure:
