@@ -232,6 +232,41 @@ def vae_architecture() -> Figure:
     return figure
 
 
+def autoencoder() -> Figure:
+    """Encoder and decoder of the convolutional sparse auto-encoder, and the three costs."""
+    figure, ax = canvas(width=16, height=7.4)
+    row, high = 1.9, 5.4
+
+    # The encoder: one pass to a guess.
+    node(ax, 0.9, high, "$Y$", GREY, radius=0.65, size=20)
+    box(ax, 3.1, high, 2.0, 1.1, r"$C_i \star Y + b_i$", BLUE, size=14)
+    box(ax, 5.9, high, 1.9, 1.1, "", BLUE)
+    soft_threshold_curve(ax, 5.9, high, 1.5, 0.8)
+    box(ax, 8.3, high, 1.3, 1.1, r"$\times g_i$", BLUE, size=16)
+    wire(ax, (1.55, high), (2.1, high), color=GREY)
+    wire(ax, (4.1, high), (4.95, high), color=BLUE)
+    wire(ax, (6.85, high), (7.65, high), color=BLUE)
+    wire(ax, (8.95, high), (10.1, high), color=BLUE)
+    bracket(ax, 2.1, 8.95, 6.3, "encoder: convolution, non-linearity, diagonal scale")
+
+    # The guess and the code.
+    box(ax, 11.4, high, 2.6, 1.1, r"$\frac{\alpha}{2}\|Z - \mathrm{Enc}(Y)\|^2$", GREY, size=13)
+    node(ax, 11.4, row, "$Z$", VERMILION, radius=0.65, size=20)
+    box(ax, 14.4, row, 1.9, 1.1, r"$\lambda\,\|Z\|_1$", VERMILION, size=16)
+    wire(ax, (11.4, row + 0.65), (11.4, high - 0.55), color=VERMILION, dashed=True)
+    wire(ax, (12.05, row), (13.45, row), color=VERMILION, dashed=True)
+
+    # The decoder.
+    box(ax, 8.3, row, 2.2, 1.1, r"$\sum_i K_i * Z_i$", BLUE, size=14)
+    box(ax, 3.1, row, 3.4, 1.1, r"$\frac{1}{2}\|Y - \sum_i K_i * Z_i\|^2$", GREY, size=13)
+    wire(ax, (10.75, row), (9.4, row), color=VERMILION)
+    wire(ax, (7.2, row), (4.8, row), color=BLUE)
+    wire(ax, (0.9, high - 0.65), (0.9, row), (1.4, row), color=GREY)
+    ax.text(8.3, row - 1.05, "decoder: linear", ha="center", size=11)
+    ax.text(11.4, row - 1.15, "found by FISTA", ha="center", size=11)
+    return figure
+
+
 DIAGRAMS = {
     "conv_sum": (
         conv_sum,
@@ -240,6 +275,16 @@ DIAGRAMS = {
         "but for two or three dots, vermilion for plus and blue for minus. Arrows lead from the "
         "rows to a plus sign and on to the image Y on the right: at the place of each dot it holds "
         "a copy of that row's kernel, with light and dark exchanged where the dot is blue.",
+    ),
+    "autoencoder": (
+        autoencoder,
+        "A convolutional sparse auto-encoder",
+        "Top row, the encoder: the image Y is correlated with the kernels C_i, a bias is added, a "
+        "non-linearity follows, and each map is multiplied by its own gain g_i. The result is a "
+        "guess of the code. Bottom row, from right to left: the code Z, for which lambda times its "
+        "L1 norm is paid, goes through the linear decoder, the sum of the kernels K_i convolved "
+        "with the maps Z_i. Half the squared distance to Y is the second cost, and alpha over two "
+        "times the squared distance of Z from the encoder's guess the third.",
     ),
     "fista_graph": (
         fista_graph,

@@ -101,12 +101,12 @@ def train_autoencoder(
     alpha: float = 1.0,
     nonlinearity: str = "tanh",
     size: int = 9,
-    steps: int = 150,
+    steps: int = 130,
     batch_size: int = 4,
     iterations: int = 8,
     sweeps: int = 2,
     forgetting: float = 0.97,
-    lr: float = 1e-2,
+    lr: float = 3e-2,
     seed: int = 0,
     progress: bool = False,
 ) -> AutoEncoder:
@@ -129,6 +129,7 @@ def train_autoencoder(
         n_kernels, size=size, nonlinearity=nonlinearity, seed=seed + 10_000, dtype=images.dtype
     ).to(images.device)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     batches = _batches(len(images), min(batch_size, len(images)), steps, generator)
     energies, distances = [], []
     for rows in track(batches, "training the auto-encoder", show=progress):
@@ -144,6 +145,7 @@ def train_autoencoder(
             learner.sweep()
         learner.reseed(rows)
         descend(optimiser, (z - guess).square().mean())
+        cycle.step()
     record = torch.stack(energies), torch.stack(distances)
     return AutoEncoder(encoder.eval(), ConvDictionary(learner.K), *record, learner.reseeded)
 
@@ -176,9 +178,9 @@ def correlate(y: Tensor, C: Tensor, stride: int = 1) -> Tensor:
     float64.
     """
     size = C.shape[-1]
-    patches = F.unfold(y[:, None], size, stride=stride)
-    side = [(length - size) // stride + 1 for length in y.shape[1:]]
-    return (C.flatten(1) @ patches).unflatten(-1, side)
+    patches = y.unfold(1, size, stride).unfold(2, size, stride)  # a view (N, p, q, size, size)
+    maps = patches.flatten(3).flatten(0, 2) @ C.flatten(1).T
+    return maps.unflatten(0, patches.shape[:3]).permute(0, 3, 1, 2)
 
 
 def unit(K: Tensor) -> Tensor:
@@ -280,7 +282,8 @@ def fit(
     if len(images) != len(labels):
         raise ValueError(f"labels: expected {len(images)}, one an image, got {len(labels)}")
     with torch.no_grad():
-        inputs = net.features(images) if frozen else images
+        parts = images.split(100)
+        inputs = torch.cat([net.features(part) for part in parts]) if frozen else images
     parameters = net.head.parameters() if frozen else net.parameters()
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.01)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
@@ -295,4 +298,5 @@ def fit(
 @torch.no_grad()
 def accuracy(net, images: Tensor, labels: Tensor) -> float:
     """The share of images whose highest score is at their label."""
-    return float((net(images).argmax(1) == labels).double().mean())
+    scores = torch.cat([net(part) for part in images.split(100)])
+    return float((scores.argmax(1) == labels).double().mean())

@@ -66,6 +66,41 @@ MUTATIONS = {
         {"self.converged[self.rows[done]] = True": "self.converged[: done.sum()] = True"},
         "test_solvers.py::test_the_cap_is_told",
     ),
+    "leave the convolutional encoder untrained": Mutation(
+        "csae.py",
+        {"descend(optimiser, (z - guess).square().mean())": "optimiser.step()"},
+        "test_csae.py::test_both_halves_find_the_planted_kernels",
+    ),
+    "push the encoder away from the codes": Mutation(
+        "csae.py",
+        {"descend(optimiser, (z - guess)": "descend(optimiser, -(z - guess)"},
+        "test_csae.py::test_both_halves_find_the_planted_kernels",
+    ),
+    "leave the decoder untrained": Mutation(
+        "csae.py",
+        {"            learner.sweep()": "            pass"},
+        "test_csae.py::test_both_halves_find_the_planted_kernels",
+    ),
+    "forget the guess in the codes": Mutation(
+        "csae.py",
+        {" + alpha * (v - guess)": ""},
+        "test_csae.py::test_codes_against_a_dense_solver",
+    ),
+    "lose the sign of the gain": Mutation(
+        "csae.py",
+        {" * self.gain.detach().sign()[:, None, None]": ""},
+        "test_csae.py::test_encoder_by_hand",
+    ),
+    "freeze what should be fine-tuned": Mutation(
+        "csae.py",
+        {"net.head.parameters() if frozen else net.parameters()": "net.head.parameters()"},
+        "test_csae.py::test_a_net_learns_and_only_what_it_may",
+    ),
+    "count only better pairings": Mutation(
+        "csae.py",
+        {"chance >= matched - 1e-12": "chance > matched + 1e-12"},
+        "test_csae.py::test_permutation_test_counts_what_all_pairings_say",
+    ),
     "drop the ½": Mutation(
         "energies.py", {"fit = 0.5 * ": "fit = "}, "test_energies.py::test_energy_by_hand"
     ),
