@@ -169,7 +169,10 @@ for name, three in runs.items():
         )
 
 # %%
-Y = held_out[7:8]
+codable = fista(first.dictionary, held_out, lam, tol=1e-2).energy
+Y = held_out[codable.div(held_out.square().sum((1, 2))).argmin()][
+    None
+]  # the piece with most structure
 for name, three in runs.items():
     with torch.no_grad():
         shown[name] = three[0].encoder(Y)[0]
@@ -180,8 +183,8 @@ draw.codes(Y[0], shown, rebuilt)
 
 # %% [markdown]
 # With $\tanh$ the pairs look alike, and yet the code is *worse than none*: $\tanh$ is never exactly zero, so all places pay a little of $\lambda\Vert Z\Vert_1$, everywhere, for nothing; and
-# it saturates, so strong edges are cut short. Shrinkage has both what $\tanh$ lacks: exact zeros and no ceiling. It goes most of the way to FISTA in a single pass (the
-# maps of the last row have far fewer non-zeros still). With [notebook 3](03_lista.ipynb) you can add passes.
+# it saturates, so strong edges are cut short. Shrinkage has both what $\tanh$ lacks: exact zeros and no ceiling. It goes more than half of the way from the empty code to FISTA's in a single pass (whose
+# maps, in the last row, have far fewer non-zeros still). With [notebook 3](03_lista.ipynb) you can add passes.
 #
 # (The maps of the first row belong to another decoder than those below: each auto-encoder has learned its own kernels.)
 #
@@ -205,7 +208,11 @@ X_test, label_test = X[4000:], label[4000:]
 def kernels(seed):
     learned = runs["shrinkage"][seed % 3].encoder.kernels
     noise = torch.randn(learned.shape, generator=torch.Generator().manual_seed(seed))
-    return {"random": noise, "phase": csae.random_phase(learned, seed + 100), "learned": learned}
+    return {
+        "random": noise,
+        "same spectrum": csae.random_phase(learned, seed + 100),
+        "learned": learned,
+    }
 
 
 draw.rows_of_kernels(
@@ -220,8 +227,8 @@ draw.rows_of_kernels(
 
 # %%
 labels, seeds = (10, 30, 100, 1000, 3000), range(5)
-steps = {10: 60, 30: 60, 100: 60, 1000: 120, 3000: 180}
-nets = {"random, frozen": True, "phase, frozen": True, "learned, frozen": True}
+steps = {10: 60, 30: 60, 100: 60, 1000: 100, 3000: 150}
+nets = {"random, frozen": True, "same spectrum, frozen": True, "learned, frozen": True}
 nets |= {"random, trained": False, "learned, fine-tuned": False}
 score = {name: torch.zeros(5, len(labels)) for name in nets}
 for seed, k in track([(s, k) for s in seeds for k in range(len(labels))], "sets of labels"):
@@ -233,9 +240,9 @@ for seed, k in track([(s, k) for s in seeds for k in range(len(labels))], "sets 
 
 # %%
 gains = {
-    "learned − random, frozen": score["learned, frozen"] - score["random, frozen"],
     "fine-tuned − from scratch": score["learned, fine-tuned"] - score["random, trained"],
-    "learned − random phase": score["learned, frozen"] - score["phase, frozen"],
+    "learned − random, frozen": score["learned, frozen"] - score["random, frozen"],
+    "learned − same spectrum": score["learned, frozen"] - score["same spectrum, frozen"],
 }
 draw.few_labels(labels, score, gains)
 print(f"{'labels':26}" + "".join(f"{count:>12}" for count in labels))
@@ -247,15 +254,16 @@ for name, s in (score | gains).items():
 
 # %% tags=["claim:CONV-5"]
 few = 100 * torch.stack([g[:, :3].mean(1) for g in gains.values()])  # up to 100 labels
-frozen, tuned, edges = few.mean(1).tolist()
+tuned, frozen, edges = few.mean(1).tolist()
 error = 2 * few.std(1) / 5**0.5
 many = 100 * gains["fine-tuned − from scratch"][:, -1]
-clear = bool(tuned > error[1] and frozen > error[0])
+error_many = 2 * float(many.std()) / 5**0.5
+helps = bool(tuned > error[0] and frozen > error[1] and many.mean() < tuned)
 claim(
     "CONV-5",
-    f"with 10 to 100 labels learned kernels gain {frozen:+.1f} points frozen and {tuned:+.1f} fine-tuned (5 seeds), with 3000 fine-tuned {many.mean():+.1f}; "
-    f"of the frozen gain {edges:+.1f} ± {error[2]:.1f} is left over kernels of the same spectrum and random phase",
-    holds=bool(clear and many.mean() < tuned / 2),
+    f"10 to 100 labels: learned kernels gain {frozen:+.1f} ± {error[1]:.1f} points frozen, {tuned:+.1f} ± {error[0]:.1f} fine-tuned (5 seeds); 3000 labels: "
+    f"{many.mean():+.1f} ± {error_many:.1f} fine-tuned. Over kernels of the same spectrum and random phase they gain {edges:+.1f} ± {error[2]:.1f}",
+    holds=("in part" if edges < error[2] or many.mean() > error_many else True) if helps else False,
     frozen=frozen,
     tuned=tuned,
     many=many.mean(),
@@ -265,7 +273,15 @@ claim(
 )
 
 # %% [markdown]
-# VERDICT
+# The lecture's direction is right, with three remarks.
+#
+# - **Few labels: yes.** Up to 100 labels the learned kernels are better than noise, frozen or fine-tuned, by more than two standard errors, and all of it came from photographs: no digit was seen.
+# - **Many labels: it fades, but is not over.** The gain over training from scratch shrinks with the number of labels; at 3000 what is left is small, and still above its error.
+#   Frozen kernels, though, have had their day by then: a net trained from scratch passes them.
+# - **It is hardly the edges.** Kernels with the same spectrum and random phase, which contain no clean edge, do as well within the error of five seeds. What helps a net this small
+#   is the right mixture of coarse and fine and of directions. With white noise as the only baseline one would have credited the edges.
+#
+# So «in part»: the gain is there; whether it needs *these* features is not shown. (With 16 kernels, 60 000 labels and MNIST's own test digits one can look further: an exercise for an evening.)
 #
 # ## Try it yourself
 #
@@ -390,7 +406,7 @@ check(
 #
 # ## What breaks
 #
-# - Judging codes by how the filters look: here the eye would have picked $\tanh$ as readily as shrinkage.
+# - Judging codes by how the filters look: $\tanh$ passes that test, against chance, and its code is worse than none.
 # - More kernels with shrinkage, trained together from noise: kernels that the encoder has not found yet are never used, and die.
 # - A random baseline of another scale or smoothness: «learned against white noise» mixes what was learned about *edges* with what any smooth filter does.
 # - Conclusions past this net and these digits. The labelled sets of large counts overlap between seeds (there are only 4000 digits to draw from), which makes their error bars too small.

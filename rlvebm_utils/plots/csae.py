@@ -37,6 +37,7 @@ def rows_of_kernels(rows: Mapping[str, Tensor], title: str, alt: str) -> None:
     figure, axes = new_figure(len(rows), 1, height=0.5 + 0.95 * len(rows), squeeze=False)
     for ax, (name, K) in zip(axes[:, 0], rows.items(), strict=True):
         _row_of_kernels(ax, K, name)
+    figure.get_layout_engine().set(rect=(0.1, 0, 0.9, 1))
     _headline(figure, title)
     show(figure, f"{alt} Rows: {', '.join(rows)}; {len(K)} kernels each.")
 
@@ -50,13 +51,14 @@ def pairs(C: Tensor, K: Tensor, cosines: Tensor) -> None:
     _row_of_kernels(axes[1], K, "decoder")
     for i, cosine in enumerate(own.tolist()):
         axes[1].text(10 * i + 4, 10.2, f"{cosine:.2f}", ha="center", va="top", size=10)
+    figure.get_layout_engine().set(rect=(0.06, 0, 0.94, 1))
     best = int((cosines.argmax(1) == torch.arange(n)).sum())
     _headline(figure, f"{best} of {n} encoder kernels are most like their own partner")
     show(
         figure,
         f"Top: the {n} kernels of the encoder. Below each its partner in the decoder. Under each "
-        f"pair its cosine, {own.min():.2f} to {own.max():.2f}. The pairs are edges and bars of "
-        "the same direction and the same polarity.",
+        f"pair its cosine, {own.min():.2f} to {own.max():.2f}. Partners have their light and dark "
+        "stripes in the same direction; the encoder's are shorter and noisier.",
     )
 
 
@@ -89,7 +91,7 @@ def against_chance(cosines: Tensor, permutations: int = 9999) -> None:
 def codes(image: Tensor, maps: Mapping[str, Tensor], rebuilt: Mapping[str, Tensor]) -> None:
     """One image; for each way to its code three feature maps and what the code decodes to."""
     figure, axes = new_figure(len(maps), 5, height=1.85 * len(maps) + 0.4)
-    limit = float(image.abs().max()) * 0.6
+    limit = float(image.abs().max()) * 0.4
     strongest = list(maps.values())[-1].abs().sum((1, 2)).argsort(descending=True)[:3].tolist()
     for row, (name, z) in zip(axes, maps.items(), strict=True):
         row[0].imshow(image, cmap=DIVERGING, vmin=-limit, vmax=limit)
@@ -116,7 +118,7 @@ def codes(image: Tensor, maps: Mapping[str, Tensor], rebuilt: Mapping[str, Tenso
 def few_labels(labels: Sequence[int], curves: Mapping[str, Tensor], gains: Mapping[str, Tensor]):
     """Accuracy (seeds, len(labels)) of each net, and differences of nets within a seed."""
     figure, (left, right) = new_figure(1, 2, height=4.2)
-    colors = {"random": GREY, "phase": ORANGE, "learned": BLUE}
+    colors = {"random": GREY, "spectrum": ORANGE, "learned": BLUE}
     for name, values in curves.items():
         color = next(c for word, c in colors.items() if word in name)
         style = "--" if "frozen" in name else "-"
@@ -125,9 +127,12 @@ def few_labels(labels: Sequence[int], curves: Mapping[str, Tensor], gains: Mappi
     left.set_ylabel("test accuracy, %")
     left.set_title(f"means of {len(values)} seeds, ± 1 standard deviation", fontsize=11)
     left.legend(fontsize=8)
-    for (name, values), color in zip(gains.items(), (BLUE, VERMILION, ORANGE), strict=True):
+    colors = (BLUE, VERMILION, ORANGE)
+    for k, (name, values) in enumerate(gains.items()):
         mean, error = 100 * values.mean(0), 200 * values.std(0) / len(values) ** 0.5
-        right.errorbar(labels, mean, error, color=color, marker="o", ms=4, capsize=3, label=name)
+        beside = [count * 1.09**k for count in labels]  # so that no bar hides another
+        right.errorbar(beside, mean, error, color=colors[k], marker="o", ms=4, capsize=3,
+                       label=name)  # fmt: skip
     right.axhline(0, color=GREY, lw=1)
     right.set_ylabel("gain, points of accuracy")
     right.set_title("within a seed, ± 2 standard errors", fontsize=11)
@@ -140,8 +145,8 @@ def few_labels(labels: Sequence[int], curves: Mapping[str, Tensor], gains: Mappi
     first, last = (float(100 * next(iter(gains.values())).mean(0)[k]) for k in (0, -1))
     _headline(
         figure,
-        f"Learned kernels: {first:+.1f} points with {labels[0]} labels, "
-        f"{last:+.1f} with {labels[-1]}",
+        f"Learned kernels, fine-tuned, against training from scratch: {first:+.1f} points with "
+        f"{labels[0]} labels, {last:+.1f} with {labels[-1]}",
     )
     ends = "; ".join(
         f"{name} {100 * v.mean(0)[0]:.0f} % to {100 * v.mean(0)[-1]:.0f} %"
