@@ -231,7 +231,7 @@ steps = {10: 60, 30: 60, 100: 60, 1000: 100, 3000: 150}
 nets = {"random, frozen": True, "same spectrum, frozen": True, "learned, frozen": True}
 nets |= {"random, trained": False, "learned, fine-tuned": False}
 score = {name: torch.zeros(5, len(labels)) for name in nets}
-for seed, k in track([(s, k) for s in seeds for k in range(len(labels))], "sets of labels"):
+for seed, k in track([(s, k) for s in seeds for k in range(len(labels))], "training the nets"):
     rows = (torch.arange(labels[k]) + 800 * seed) % 4000
     for name, frozen in nets.items():
         net = csae.SmallNet(kernels(seed)[name.split(",")[0]], X[:500])
@@ -275,13 +275,14 @@ claim(
 # %% [markdown]
 # The lecture's direction is right, with three remarks.
 #
-# - **Few labels: yes.** Up to 100 labels the learned kernels are better than noise, frozen or fine-tuned, by more than two standard errors, and all of it came from photographs: no digit was seen.
-# - **Many labels: it fades, but is not over.** The gain over training from scratch shrinks with the number of labels; at 3000 what is left is small, and still above its error.
-#   Frozen kernels, though, have had their day by then: a net trained from scratch passes them.
-# - **It is hardly the edges.** Kernels with the same spectrum and random phase, which contain no clean edge, do as well within the error of five seeds. What helps a net this small
-#   is the right mixture of coarse and fine and of directions. With white noise as the only baseline one would have credited the edges.
+# - **Few labels: yes.** Up to 100 labels the learned kernels gain more than two standard errors over noise, frozen or fine-tuned. All of it came from photographs: their training saw no digit.
+# - **Many labels: it fades, but is not over.** The gain over training from scratch is smaller at 3000 labels, and still above its error. Frozen kernels have had their day by then:
+#   a net trained from scratch passes them. 3000 is not *large*; what happens at 60 000 cannot be told from these 5000 digits.
+# - **Most of it is not the edges.** Kernels with the same spectrum and random phase, without a clean edge in them, are far above noise too. What helps first is the right
+#   mixture of coarse and fine and of directions. The last row is what the edges themselves add: little, and not to be told from nothing at 10 or 30 labels taken alone. With white noise as the only baseline
+#   one would have credited them with everything.
 #
-# So «in part»: the gain is there; whether it needs *these* features is not shown. (With 16 kernels, 60 000 labels and MNIST's own test digits one can look further: an exercise for an evening.)
+# So «in part».
 #
 # ## Try it yourself
 #
@@ -407,7 +408,7 @@ check(
 # ## What breaks
 #
 # - Judging codes by how the filters look: $\tanh$ passes that test, against chance, and its code is worse than none.
-# - More kernels with shrinkage, trained together from noise: kernels that the encoder has not found yet are never used, and die.
+# - More kernels with shrinkage, trained together from noise: where $\theta_i$ is above all responses the encoder's map is zero everywhere, its gradient too, and the kernel dies.
 # - A random baseline of another scale or smoothness: «learned against white noise» mixes what was learned about *edges* with what any smooth filter does.
 # - Conclusions past this net and these digits. The labelled sets of large counts overlap between seeds (there are only 4000 digits to draw from), which makes their error bars too small.
 #

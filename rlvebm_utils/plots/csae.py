@@ -145,7 +145,7 @@ def few_labels(labels: Sequence[int], curves: Mapping[str, Tensor], gains: Mappi
     first, last = (float(100 * next(iter(gains.values())).mean(0)[k]) for k in (0, -1))
     _headline(
         figure,
-        f"Learned kernels, fine-tuned, against training from scratch: {first:+.1f} points with "
+        f"Learned kernels against training from scratch: {first:+.1f} points with "
         f"{labels[0]} labels, {last:+.1f} with {labels[-1]}",
     )
     ends = "; ".join(
