@@ -114,8 +114,9 @@ def train_autoencoder(
 
     Each step starts from the encoder's guess and improves the codes by ``iterations`` steps of
     FISTA on the energy above, guess included; moves the kernels downhill for these codes, as
-    :func:`learn_kernels` does; and moves the encoder towards the codes by one step of Adam. The two
-    halves start from different noise and never see each other, only each other's codes.
+    :func:`learn_kernels` does; and moves the encoder towards the codes by one step of Adam, whose
+    learning rate makes one cycle up to ``lr`` (0: the encoder stays noise). The two halves start
+    from different noise and never see each other, only each other's codes.
 
     Raises TypeError or ValueError, naming the argument, on bad input; images are never changed.
     """

@@ -57,8 +57,8 @@ def pairs(C: Tensor, K: Tensor, cosines: Tensor) -> None:
     show(
         figure,
         f"Top: the {n} kernels of the encoder. Below each its partner in the decoder. Under each "
-        f"pair its cosine, {own.min():.2f} to {own.max():.2f}. Partners have their light and dark "
-        "stripes in the same direction; the encoder's are shorter and noisier.",
+        f"pair its cosine, {own.min():.2f} to {own.max():.2f}. Partners are light and dark in the "
+        "same places; the encoder's kernels are the noisier ones.",
     )
 
 
