@@ -157,6 +157,7 @@ draw.pairs(
     noise.encoder.kernels,
     noise.dictionary.K,
     csae.likeness(noise.encoder.kernels, noise.dictionary.K),
+    encoder="noise",
 )
 for name, run in {"trained together": first, "encoder left as noise": noise}.items():
     cosine = csae.likeness(run.encoder.kernels, run.dictionary.K).diagonal().mean()
@@ -222,7 +223,7 @@ draw.codes(Y[0], shown, rebuilt)
 
 # %%
 digits = load_digits(dtype=torch.float64)
-X, label = digits.images[:, 2:-2, 2:-2], digits.labels  # the rim is always empty
+X, label = digits.images[:, 2:-2, 2:-2], digits.labels  # hardly any ink in the rim
 X_test, label_test = X[4000:], label[4000:]
 
 

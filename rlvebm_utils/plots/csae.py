@@ -43,11 +43,11 @@ def rows_of_kernels(rows: Mapping[str, Tensor], title: str, alt: str) -> None:
 
 
 @styled
-def pairs(C: Tensor, K: Tensor, cosines: Tensor) -> None:
+def pairs(C: Tensor, K: Tensor, cosines: Tensor, encoder: str = "encoder") -> None:
     """The encoder's kernels above the decoder's, and the cosine of each pair."""
     n, own = len(K), cosines.diagonal()
     figure, axes = new_figure(2, 1, height=2.7)
-    _row_of_kernels(axes[0], C, "encoder")
+    _row_of_kernels(axes[0], C, encoder)
     _row_of_kernels(axes[1], K, "decoder")
     for i, cosine in enumerate(own.tolist()):
         axes[1].text(10 * i + 4, 10.2, f"{cosine:.2f}", ha="center", va="top", size=10)
@@ -56,7 +56,7 @@ def pairs(C: Tensor, K: Tensor, cosines: Tensor) -> None:
     _headline(figure, f"{best} of {n} encoder kernels are most like their own partner")
     show(
         figure,
-        f"Top: the {n} kernels of the encoder. Below each its partner in the decoder. Under each "
+        f"Top: the {n} kernels of the {encoder}. Below each its partner in the decoder. Under each "
         f"pair its cosine, {own.min():.2f} to {own.max():.2f}. Partners are light and dark in the "
         "same places; the encoder's kernels are the noisier ones.",
     )
