@@ -593,13 +593,13 @@ for i in (2, 4, 6):
 # Drag λ yourself. The stems are one unseen patch; the network was trained at λ = 0.5.
 
 # %% tags=["slider"]
-network, y = results[0][2][3], unseen[0][7]
+lista3, patch = results[0][2][3], unseen[0][7]
 
 
 @torch.no_grad()
 def codes_at(lam):
-    best = fista(dictionary, y, lam).z
-    return {"best": best, "fixed": network(y), "scaled": network(y, lam=lam)}
+    best = fista(dictionary, patch, lam).z
+    return {"best": best, "fixed": lista3(patch), "scaled": lista3(patch, lam=lam)}
 
 
 def stems(a):
@@ -610,9 +610,9 @@ def stems(a):
 def readouts(a):
     told = {}
     for name, label in {"fixed": "as trained", "scaled": "thresholds scaled"}.items():
-        E, E_best = (energy(dictionary, y, a[key], a["lam"]) for key in (name, "best"))
+        E, E_best = (energy(dictionary, patch, a[key], a["lam"]) for key in (name, "best"))
         told[f"energy above the least, {label}"] = f"{100 * (E / E_best - 1):.1f} %"
-        told[f"{label}: trusted"] = bool(network.trusted(y, a[name], lam=a["lam"]))
+        told[f"{label}: trusted"] = bool(lista3.trusted(patch, a[name], lam=a["lam"]))
     return told
 
 
@@ -642,6 +642,7 @@ SliderPanel(
 # of the training samples: trusted is what is no worse than 99 % of them. Try it on things that are not patches of photographs, and repair what is not trusted by FISTA, from where the network left off.
 
 # %%
+network = lista3
 print(
     f"trusted are codes that are certainly within {float(network.trusted_gap):.0%} of the least energy"
 )
