@@ -264,10 +264,10 @@ class Panel:
         )
         return dict(pairs)
 
-    def nonzeros(self) -> int | None:
-        """The number in the read-out "non-zeros …", if the panel has one."""
+    def nonzeros(self) -> float | None:
+        """The number or percentage in the read-out "non-zeros …", if the panel has one."""
         found = [v for label, v in self.readouts().items() if label.startswith("non-zeros")]
-        return int(found[0].split()[0]) if found else None
+        return float(found[0].split()[0]) if found else None
 
     def words(self) -> str:
         """The picture's alternative text."""
@@ -276,6 +276,10 @@ class Panel:
     def error(self) -> str | None:
         boxes = self.box.locator(".rlv-error")
         return boxes.first.inner_text() if boxes.count() else None
+
+    def room(self, handle) -> int:
+        """How many steps the slider can still go up."""
+        return handle.evaluate(ROOM)
 
     def press(self, handle, key: str, times: int = 1) -> None:
         handle.focus()
@@ -296,6 +300,13 @@ class Panel:
         self.page.mouse.move(track["x"] + share * track["width"], middle, steps=steps)
         self.page.mouse.up()
         self.settle()
+
+
+# How many steps a slider can still go up.
+ROOM = """one => {
+    const slider = one.closest(".noUi-target").noUiSlider, {range, step} = slider.options;
+    return Math.round((Number(range.max) - Number(slider.get(true))) / step);
+}"""
 
 
 def panels(page) -> list[Panel]:
