@@ -1,0 +1,200 @@
+"""Dense sparse coding against SPAMS and scikit-learn: the same problems, each at its own best setting, in turn.
+
+    python -m benchmarks.dense [--threads 2] [--repeats 5] [--workloads A B] [--quick]
+
+A peer's setting enters the comparison if its *mean* excess energy is at most 1e-4; ours must reach it for the worst sample.
+Prints a table and ratios of medians, draws time against excess, appends rows to results.json.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--workloads", nargs="+", default=["A", "B"])
+    parser.add_argument("--quick", action="store_true", help="the first 2000 samples; nothing is written")
+    arguments = parser.parse_args()
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(arguments.threads)  # before anything that reads it is imported
+
+    import torch
+
+    from .workloads import load
+
+    torch.set_num_threads(arguments.threads)
+    rows = []
+    for name in arguments.workloads:
+        workload = load(name)
+        if arguments.quick:
+            workload = workload.first(2000)
+        rows += compare(workload, arguments.threads, arguments.repeats)
+    if not arguments.quick:
+        write(rows)
+        draw(rows)
+
+
+def compare(workload, threads: int, repeats: int) -> list[dict]:
+    """One row for each solver: median time of interleaved repeats, excess energy of its last codes."""
+    solvers = contenders(workload, threads)
+    times = {key: [] for key in solvers}
+    codes = {key: solve() for key, solve in solvers.items()}  # warms up, compiles
+    slow = [key for key in solvers if "sparse_encode" in key[0] or "Lasso" in key[0]]
+    for repeat in range(repeats):
+        for key, solve in solvers.items():
+            if key in slow and repeat >= 2:
+                continue  # an order of magnitude behind: two repeats tell
+            start = time.perf_counter()
+            codes[key] = solve()
+            times[key].append(time.perf_counter() - start)
+    rows = []
+    for (solver, backend, ours), z in codes.items():
+        mean, worst = workload.excess(z)
+        rows.append(
+            {
+                "workload": workload.name, "solver": solver, "ours": ours, "backend": backend,
+                "device": "cpu", "threads": threads, "seconds": statistics.median(times[solver, backend, ours]),
+                "mean_excess": mean, "worst_excess": worst,
+            }
+        )  # fmt: skip
+    report(rows, len(workload.Y))
+    return rows
+
+
+def report(rows: list[dict], samples: int) -> None:
+    for row in sorted(rows, key=lambda row: row["seconds"]):
+        each = row["seconds"] / samples * 1e6
+        print(
+            f"{row['workload']}  {row['solver']:36s} {each:8.1f} µs/sample   "
+            f"excess mean {row['mean_excess']:8.1e}  worst {row['worst_excess']:8.1e}"
+        )
+    good = [row for row in rows if row["mean_excess"] <= 1e-4]
+    for mine in (row for row in good if row["ours"]):
+        for peer in ("spams", "sklearn sparse_encode", "sklearn"):
+            them = [row for row in good if row["solver"].startswith(peer)]
+            if them:
+                best = min(them, key=lambda row: row["seconds"])
+                ratio = best["seconds"] / mine["seconds"]
+                print(f"   {mine['workload']} {mine['solver']}: {ratio:.2f}× {best['solver']}")
+
+
+def contenders(workload, threads: int) -> dict:
+    """(solver, backend, ours) → a function without arguments that returns codes (N, n)."""
+    import numpy as np
+    import scipy.sparse
+    import spams
+    import torch
+    from sklearn.decomposition import sparse_encode
+    from sklearn.linear_model import Lasso
+
+    from rlvebm_utils import Dictionary
+    from rlvebm_utils.encoding import encode
+
+    def ours(backend, dtype):
+        Y, W = workload.Y.to(dtype), workload.W.to(dtype)
+        return lambda: encode(Dictionary(W), Y, workload.lam, tol=1e-4, backend=backend).z
+
+    def spams_lasso(dtype):
+        X, D = fortran(workload.Y.T, dtype), fortran(workload.W, dtype)
+        return lambda: dense(spams.lasso(X, D=D, lambda1=workload.lam, mode=2, numThreads=threads))
+
+    def spams_cd(dtype, tol):
+        X, D = fortran(workload.Y.T, dtype), fortran(workload.W, dtype)
+
+        def solve():
+            start = scipy.sparse.csc_matrix((D.shape[1], X.shape[1]), dtype=dtype)
+            return dense(
+                spams.cd(X, D=D, A0=start, lambda1=workload.lam, mode=2, itermax=1000, tol=tol, numThreads=threads)
+            )
+
+        return solve
+
+    def sklearn_encode():
+        Y, W = workload.Y.numpy(), workload.W.T.numpy()
+        z = sparse_encode(Y, W, algorithm="lasso_cd", alpha=workload.lam, n_jobs=None)
+        return torch.from_numpy(z)
+
+    def sklearn_lasso():
+        Y, W = workload.Y.numpy().T.astype(np.float64), workload.W.numpy().astype(np.float64, order="F")
+        model = Lasso(workload.lam / len(W), fit_intercept=False, precompute=W.T @ W, tol=1e-4, max_iter=1000)
+        return torch.from_numpy(model.fit(W, Y).coef_)
+
+    def fortran(x, dtype):
+        return np.asfortranarray(x.numpy().astype(dtype))
+
+    def dense(z):
+        return torch.from_numpy(z.toarray().T)
+
+    f32, f64 = np.float32, np.float64
+    jobs = {
+        ("encode numba f32", "numba", True): ours("numba", torch.float32),
+        ("encode numba f64", "numba", True): ours("numba", torch.float64),
+        ("encode torch f32", "torch", True): ours("torch", torch.float32),
+        ("spams.lasso f32", "", False): spams_lasso(f32),
+        ("spams.lasso f64", "", False): spams_lasso(f64),
+        ("sklearn sparse_encode lasso_cd", "", False): sklearn_encode,
+        ("sklearn Lasso(precompute)", "", False): sklearn_lasso,
+    }
+    for tol in (1e-2, 3e-3, 1e-3):
+        jobs[f"spams.cd f32 tol {tol:g}", "", False] = spams_cd(f32, tol)
+    jobs["spams.cd f64 tol 0.001", "", False] = spams_cd(f64, 1e-3)
+    return jobs
+
+
+def write(rows: list[dict]) -> None:
+    """Replace the rows of the same workloads in results.json; date, machine and versions go with each row."""
+    names = ("torch", "numba", "numpy", "scikit-learn", "spams-bin")
+    about = {
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores",
+        "versions": {name: importlib.metadata.version(name) for name in names},
+    }
+    path = HERE / "results.json"
+    old = json.loads(path.read_text()) if path.exists() else []
+    done = {row["workload"] for row in rows}
+    kept = [row for row in old if row["workload"] not in done]
+    path.write_text(json.dumps(kept + [row | about for row in rows], indent=1, ensure_ascii=False) + "\n")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def draw(rows: list[dict]) -> None:
+    """dense.png: time against excess energy of the worst sample, both logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    workloads = sorted({row["workload"] for row in rows})
+    figure, axes = plt.subplots(1, len(workloads), figsize=(5.5 * len(workloads), 4.5), squeeze=False, layout="constrained")
+    for ax, name in zip(axes[0], workloads, strict=True):
+        for row in (row for row in rows if row["workload"] == name):
+            colour, marker = ("#CC6677", "o") if row["ours"] else ("#332288", "s")
+            at = (row["seconds"], max(row["worst_excess"], 1e-12))
+            ax.loglog(*at, marker, color=colour)
+            ax.annotate(row["solver"], at, textcoords="offset points", xytext=(5, 4), fontsize=7)
+        ax.axhline(1e-4, color="grey", lw=0.8, ls="--")
+        ax.margins(x=0.25, y=0.1)
+        ax.set(xlabel="time (s)", ylabel="relative excess energy of the worst sample", title=f"Workload {name}")
+    figure.savefig(HERE / "dense.png", dpi=110)
+
+
+if __name__ == "__main__":
+    main()
