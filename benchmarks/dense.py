@@ -1,9 +1,11 @@
-"""Dense sparse coding against SPAMS and scikit-learn: the same problems, each at its own best setting, in turn.
+"""Dense sparse coding against SPAMS and scikit-learn: the same problems, each at its own best
+setting, in turn.
 
     python -m benchmarks.dense [--threads 2] [--repeats 5] [--workloads A B] [--quick]
 
-A peer's setting enters the comparison if its *mean* excess energy is at most 1e-4; ours must reach it for the worst sample.
-Prints a table and ratios of medians, draws time against excess, appends rows to results.json.
+A peer's setting enters the comparison if its *mean* excess energy is at most 1e-4; ours must reach
+it for the worst sample. Prints a table and ratios of medians, draws time against excess, appends
+rows to results.json.
 """
 
 import argparse
@@ -24,7 +26,9 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--workloads", nargs="+", default=["A", "B"])
-    parser.add_argument("--quick", action="store_true", help="the first 2000 samples; nothing is written")
+    parser.add_argument(
+        "--quick", action="store_true", help="the first 2000 samples; nothing is written"
+    )
     arguments = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(arguments.threads)  # before anything that reads it is imported
@@ -64,7 +68,8 @@ def compare(workload, threads: int, repeats: int) -> list[dict]:
         rows.append(
             {
                 "workload": workload.name, "solver": solver, "ours": ours, "backend": backend,
-                "device": "cpu", "threads": threads, "seconds": statistics.median(times[solver, backend, ours]),
+                "device": "cpu", "threads": threads,
+                "seconds": statistics.median(times[solver, backend, ours]),
                 "mean_excess": mean, "worst_excess": worst,
             }
         )  # fmt: skip
@@ -115,7 +120,16 @@ def contenders(workload, threads: int) -> dict:
         def solve():
             start = scipy.sparse.csc_matrix((D.shape[1], X.shape[1]), dtype=dtype)
             return dense(
-                spams.cd(X, D=D, A0=start, lambda1=workload.lam, mode=2, itermax=1000, tol=tol, numThreads=threads)
+                spams.cd(
+                    X,
+                    D=D,
+                    A0=start,
+                    lambda1=workload.lam,
+                    mode=2,
+                    itermax=1000,
+                    tol=tol,
+                    numThreads=threads,
+                )
             )
 
         return solve
@@ -126,8 +140,13 @@ def contenders(workload, threads: int) -> dict:
         return torch.from_numpy(z)
 
     def sklearn_lasso():
-        Y, W = workload.Y.numpy().T.astype(np.float64), workload.W.numpy().astype(np.float64, order="F")
-        model = Lasso(workload.lam / len(W), fit_intercept=False, precompute=W.T @ W, tol=1e-4, max_iter=1000)
+        Y, W = (
+            workload.Y.numpy().T.astype(np.float64),
+            workload.W.numpy().astype(np.float64, order="F"),
+        )
+        model = Lasso(
+            workload.lam / len(W), fit_intercept=False, precompute=W.T @ W, tol=1e-4, max_iter=1000
+        )
         return torch.from_numpy(model.fit(W, Y).coef_)
 
     def fortran(x, dtype):
@@ -153,7 +172,9 @@ def contenders(workload, threads: int) -> dict:
 
 
 def write(rows: list[dict]) -> None:
-    """Replace the rows of the same workloads in results.json; date, machine and versions go with each row."""
+    """Replace the rows of the same workloads in results.json; date, machine and versions go with
+    each row.
+    """
     names = ("torch", "numba", "numpy", "scikit-learn", "spams-bin")
     about = {
         "date": datetime.date.today().isoformat(),
@@ -164,7 +185,9 @@ def write(rows: list[dict]) -> None:
     old = json.loads(path.read_text()) if path.exists() else []
     done = {row["workload"] for row in rows}
     kept = [row for row in old if row["workload"] not in done]
-    path.write_text(json.dumps(kept + [row | about for row in rows], indent=1, ensure_ascii=False) + "\n")
+    path.write_text(
+        json.dumps(kept + [row | about for row in rows], indent=1, ensure_ascii=False) + "\n"
+    )
 
 
 def _processor() -> str:
@@ -183,7 +206,9 @@ def draw(rows: list[dict]) -> None:
     import matplotlib.pyplot as plt
 
     workloads = sorted({row["workload"] for row in rows})
-    figure, axes = plt.subplots(1, len(workloads), figsize=(5.5 * len(workloads), 4.5), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        1, len(workloads), figsize=(5.5 * len(workloads), 4.5), squeeze=False, layout="constrained"
+    )
     for ax, name in zip(axes[0], workloads, strict=True):
         for row in (row for row in rows if row["workload"] == name):
             colour, marker = ("#CC6677", "o") if row["ours"] else ("#332288", "s")
@@ -192,7 +217,11 @@ def draw(rows: list[dict]) -> None:
             ax.annotate(row["solver"], at, textcoords="offset points", xytext=(5, 4), fontsize=7)
         ax.axhline(1e-4, color="grey", lw=0.8, ls="--")
         ax.margins(x=0.25, y=0.1)
-        ax.set(xlabel="time (s)", ylabel="relative excess energy of the worst sample", title=f"Workload {name}")
+        ax.set(
+            xlabel="time (s)",
+            ylabel="relative excess energy of the worst sample",
+            title=f"Workload {name}",
+        )
     figure.savefig(HERE / "dense.png", dpi=110)
 
 

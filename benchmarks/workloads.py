@@ -1,10 +1,11 @@
 """The problems that every solver is timed on, with their certified smallest energies.
 
-A: 5000 digits (784 pixels in [0, 1], not centred), 256 atoms, λ = 0.35. The pixels' common mean gives
-   WᵀW one eigenvalue far above the rest: hard for gradient methods.
+A: 5000 digits (784 pixels in [0, 1], not centred), 256 atoms, λ = 0.35. The pixels' common mean
+   gives WᵀW one eigenvalue far above the rest: hard for gradient methods.
 B: 20000 whitened 16×16 patches of photographs, 512 atoms (twice the dimension), λ = 0.05.
 
-Built once from data that ship inside packages, then kept in ``benchmarks/cache``, which git ignores.
+Built once from data that ship inside packages, then kept in ``benchmarks/cache``, which git
+ignores.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ CERTIFIED = 1e-10  # relative gap, worst sample
 
 @dataclass(frozen=True)
 class Workload:
-    """Samples Y (N, d) and W (d, n) in float32, λ, and for each sample the smallest energy (float64)."""
+    """Samples Y (N, d) and W (d, n) in float32, λ, and for each sample the smallest energy
+    (float64).
+    """
 
     name: str
     Y: Tensor
@@ -35,10 +38,14 @@ class Workload:
         return Workload(self.name, self.Y[:count], self.W, self.lam, self.smallest[:count])
 
     def excess(self, z: Tensor) -> tuple[float, float]:
-        """How far codes z (any dtype) are above the smallest energy: (ΣE − ΣE*)/ΣE*, worst (E − E*)/E*."""
+        """How far codes z (any dtype) are above the smallest energy: (ΣE − ΣE*)/ΣE*, worst (E −
+        E*)/E*.
+        """
         above, chunk = [], 2500
         operator = Dictionary(self.W.double())
-        for y, z_part, low in zip(*(x.split(chunk) for x in (self.Y, z, self.smallest)), strict=True):
+        for y, z_part, low in zip(
+            *(x.split(chunk) for x in (self.Y, z, self.smallest)), strict=True
+        ):
             energy = certificate(operator, y.double(), z_part.double(), self.lam).energy
             above.append(energy - low)
         above = torch.cat(above)

@@ -1,14 +1,17 @@
 """Sparse codes one sample at a time, compiled by numba (the optional extra ``fast``).
 
-Everything happens in the space of codes: with G = WᵀW and b = Wᵀy the gradient of ½‖y − Wz‖² is −c, where c = b − Gz.
-For each sample, in turn:
+Everything happens in the space of codes: with G = WᵀW and b = Wᵀy the gradient of ½‖y − Wz‖² is −c,
+where c = b − Gz. For each sample, in turn:
 
 1. two passes of coordinate descent over all atoms find which atoms matter;
-2. their rows and columns of G are copied into a small matrix, and the problem is solved on these atoms alone: coordinate
-   descent finds the signs, conjugate gradients do the linear algebra that is left once the signs are known;
-3. c is computed afresh in float64, which gives the duality gap; atoms that break |c_j| ≤ λ join, and 2 is done again.
+2. their rows and columns of G are copied into a small matrix, and the problem is solved on these
+   atoms alone: coordinate descent finds the signs, conjugate gradients do the linear algebra that
+   is left once the signs are known;
+3. c is computed afresh in float64, which gives the duality gap; atoms that break |c_j| ≤ λ join,
+   and 2 is done again.
 
-Arrays are padded to a multiple of 32 entries, so that the compiler needs whole vector registers only.
+Arrays are padded to a multiple of 32 entries, so that the compiler needs whole vector registers
+only.
 """
 
 import numpy as np
@@ -16,20 +19,24 @@ from numba import njit
 
 # Sums may be reordered (and so vectorised). No NaN nor infinity comes in, and none is made.
 OPTIONS = {"fastmath": True, "error_model": "numpy"}
-helper = njit(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # not called from Python: less to compile
+# Not called from Python: less to compile
+helper = njit(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 PAD = 32
 
 
 @helper
 def _sweep(G, inverse, c, z, lam, sign, atoms, width):
-    """One exact update of each coordinate in turn; the largest change of c_j that one made. sign: 0 keeps z ≥ 0."""
+    """One exact update of each coordinate in turn; the largest change of c_j that one made. sign: 0
+    keeps z ≥ 0.
+    """
     zero = lam - lam  # of the working dtype: a literal 0 would make the sums float64
     largest = zero
     ahead = c[0]
     for j in range(atoms):
         here, following = ahead, min(j + 1, atoms - 1)
-        ahead = c[following]  # read before this update is stored, and corrected: the processor need not wait for memory
+        # Read before this update is stored, and corrected: the processor need not wait for memory
+        ahead = c[following]
         old = z[j]
         high, low = inverse[j] * (here - lam) + old, sign * (inverse[j] * (here + lam) + old)
         new = high if high > zero else (low if low < zero else zero)
@@ -45,7 +52,9 @@ def _sweep(G, inverse, c, z, lam, sign, atoms, width):
 
 @helper
 def _conjugate_gradients(G, c, z, lam, width, steps, tol, g, p, Gp):
-    """Minimise over the coordinates at work, their signs kept: a step that would change a sign ends where it is 0."""
+    """Minimise over the coordinates at work, their signs kept: a step that would change a sign ends
+    where it is 0.
+    """
     zero = lam - lam
     one, tiny = G.dtype.type(1), G.dtype.type(1e-7)
     squared = zero
@@ -58,7 +67,8 @@ def _conjugate_gradients(G, c, z, lam, width, steps, tol, g, p, Gp):
             return taken
         for m in range(width):
             Gp[m] = zero
-        for q in range(0, width, 4):  # four rows at a time: Gp is loaded and stored a quarter as often
+        # Four rows at a time: Gp is loaded and stored a quarter as often
+        for q in range(0, width, 4):
             p0, p1, p2, p3 = p[q], p[q + 1], p[q + 2], p[q + 3]
             for m in range(width):
                 Gp[m] += p0 * G[q, m] + p1 * G[q + 1, m] + p2 * G[q + 2, m] + p3 * G[q + 3, m]
@@ -91,7 +101,9 @@ def _conjugate_gradients(G, c, z, lam, width, steps, tol, g, p, Gp):
 
 @helper
 def _solve_small(K, inverse, c, z, lam, sign, k, width, enough, g, p, Gp):
-    """Coordinate descent and conjugate gradients in turn, until a sweep moves nothing by more than ``enough``."""
+    """Coordinate descent and conjugate gradients in turn, until a sweep moves nothing by more than
+    ``enough``.
+    """
     work = 0
     for _ in range(100):
         for _ in range(8):
@@ -105,7 +117,9 @@ def _solve_small(K, inverse, c, z, lam, sign, k, width, enough, g, p, Gp):
 
 @helper
 def _refresh(G, b, i, S, z, k, c):
-    """c = bᵢ − Gz in the precision of c; z is given by its k entries at the atoms S, padded with zeros to four more."""
+    """c = bᵢ − Gz in the precision of c; z is given by its k entries at the atoms S, padded with
+    zeros to four more.
+    """
     zero = c[0] - c[0]
     for m in range(len(c)):
         c[m] = b[i, m]
@@ -118,7 +132,9 @@ def _refresh(G, b, i, S, z, k, c):
 
 @helper
 def _bounds(b, c, z, i, squared, lam, sign):
-    """Energy of zᵢ, and the dual value of its residual shortened until |Wᵀu| ≤ λ; from ‖y‖², b and c alone."""
+    """Energy of zᵢ, and the dual value of its residual shortened until |Wᵀu| ≤ λ; from ‖y‖², b and
+    c alone.
+    """
     zero = squared - squared
     zb = zc = l1 = seen = zero
     for m in range(len(c)):
@@ -137,7 +153,9 @@ def _bounds(b, c, z, i, squared, lam, sign):
 
 @helper
 def _nonzero(z, i, c, lam, sign, S, also_missing):
-    """Write to S the atoms in use and, if wanted, those whose |c_j| > λ says that they should be; return how many."""
+    """Write to S the atoms in use and, if wanted, those whose |c_j| > λ says that they should be;
+    return how many.
+    """
     k, zero = 0, lam - lam
     for j in range(len(c)):
         if z[i, j] != zero or (also_missing and (c[j] > lam or -sign * c[j] > lam)):
@@ -150,9 +168,10 @@ def _nonzero(z, i, c, lam, sign, S, also_missing):
 def solve_rows(G, G64, inverse, b, squared, lam, z, sign, tol, floor, rounds, energy, dual, work):
     """Solve rows of b into z (N × n, the working dtype of G), starting from what z holds.
 
-    b = YW (N × n), squared = ‖y‖² and lam (N,) are float64; so are the results energy and dual (N,). inverse: one over the
-    diagonal of G. G64: G in float64, for the certificate. sign: 1, or 0 for codes ≥ 0. floor: a gap below
-    floor·½‖y‖² counts as none. work (N,): sweeps and conjugate-gradient steps, the same for all widths.
+    b = YW (N × n), squared = ‖y‖² and lam (N,) are float64; so are the results energy and dual
+    (N,). inverse: one over the diagonal of G. G64: G in float64, for the certificate. sign: 1, or 0
+    for codes ≥ 0. floor: a gap below floor·½‖y‖² counts as none. work (N,): sweeps and conjugate-
+    gradient steps, the same for all widths.
     """
     N, n = z.shape
     real = z.dtype.type
@@ -199,7 +218,9 @@ def solve_rows(G, G64, inverse, b, squared, lam, z, sign, tol, floor, rounds, en
                 c_S[q] = zero
             for q in range(k, width + 4):
                 z_S[q] = zero
-            work[i] += _solve_small(K, inverse_S, c_S, z_S, lam_i, sign_, k, width, enough, g, p, Gp)
+            work[i] += _solve_small(
+                K, inverse_S, c_S, z_S, lam_i, sign_, k, width, enough, g, p, Gp
+            )
             for q in range(k):
                 z[i, S[q]] = z_S[q]
 

@@ -1,6 +1,8 @@
-"""The fast way to sparse codes: one call that picks the solver for the machine and certifies every sample.
+"""The fast way to sparse codes: one call that picks the solver for the machine and certifies every
+sample.
 
-:func:`rlvebm_utils.fista` is the readable reference for the same problem, and what this falls back on.
+:func:`rlvebm_utils.fista` is the readable reference for the same problem, and what this falls back
+on.
 """
 
 import importlib.util
@@ -29,16 +31,19 @@ def encode(
 ) -> Solution:
     """Codes with min_z ½‖y − Wz‖² + λ‖z‖₁ (and z ≥ 0 if asked for) for any number of samples.
 
-    Arguments, result and errors as for :func:`rlvebm_utils.fista`; ``tol`` is the certified relative duality gap of the
-    worst sample. Chunks of ``chunk`` samples are solved one after the other, so beyond y and the result memory grows with
-    the chunk only.
+    Arguments, result and errors as for :func:`rlvebm_utils.fista`; ``tol`` is the certified
+    relative duality gap of the worst sample. Chunks of ``chunk`` samples are solved one after the
+    other, so beyond y and the result memory grows with the chunk only.
 
-    backend: "numba" is coordinate descent and conjugate gradients on the atoms in use, compiled (CPU and a
-    :class:`Dictionary`; needs the extra ``fast``; compiled at its first use, then cached); "torch" is FISTA. "auto" takes
-    "numba" where it can be had: most of a batched product with WᵀW is spent on the zeros of the codes.
+    backend: "numba" is coordinate descent and conjugate gradients on the atoms in use, compiled
+    (CPU and a :class:`Dictionary`; needs the extra ``fast``; compiled at its first use, then
+    cached); "torch" is FISTA. "auto" takes "numba" where it can be had: most of a batched product
+    with WᵀW is spent on the zeros of the codes.
     """
     if backend not in BACKENDS:
-        raise ValueError(f"backend: expected one of {', '.join(map(repr, BACKENDS))}, got {backend!r}")
+        raise ValueError(
+            f"backend: expected one of {', '.join(map(repr, BACKENDS))}, got {backend!r}"
+        )
     dictionary.check_samples(y)
     if z0 is not None:
         dictionary.check_codes(z0, y, name="z0")
@@ -48,7 +53,8 @@ def encode(
     check_count("chunk", chunk)
     solve = _by_coordinates if _use_numba(backend, dictionary, y) else fista
     if not isinstance(lam, Tensor) and lam == 0:
-        solve = fista  # least squares: no atom is left out, and the short certificate below says nothing
+        # Least squares: no atom is left out, and the short certificate below says nothing
+        solve = fista
 
     single = y.ndim == dictionary.sample_ndim
     y = y.detach()[None] if single else y.detach()
@@ -59,7 +65,10 @@ def encode(
         rows = slice(start, start + chunk)
         z = None if z0 is None else z0[rows].detach()
         parts.append(solve(dictionary, y[rows], lam[rows], z0=z, nonnegative=nonnegative, tol=tol))
-    fields = zip(*((s.z, s.energy, s.gap, s.relative_gap, s.iterations, s.converged) for s in parts), strict=True)
+    fields = zip(
+        *((s.z, s.energy, s.gap, s.relative_gap, s.iterations, s.converged) for s in parts),
+        strict=True,
+    )
     fields = [torch.cat(field) for field in fields]
     return Solution(*(field[0] for field in fields)) if single else Solution(*fields)
 
@@ -69,18 +78,24 @@ def _use_numba(backend: str, dictionary, y: Tensor) -> bool:
     possible = possible and y.dtype in (torch.float32, torch.float64)
     installed = importlib.util.find_spec("numba") is not None
     if backend == "numba" and not possible:
-        raise ValueError(f"backend: 'numba' needs a Dictionary and samples on the CPU, got {describe(y)}")
+        raise ValueError(
+            f"backend: 'numba' needs a Dictionary and samples on the CPU, got {describe(y)}"
+        )
     if backend == "numba" and not installed:
-        raise ImportError("backend: 'numba' needs numba; pip install 'rlvebm_utils[fast]', or choose backend='torch'")
+        raise ImportError(
+            "backend: 'numba' needs numba; install rlvebm_utils[fast], or choose backend='torch'"
+        )
     return backend == "numba" or (backend == "auto" and possible and installed)
 
 
 def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
-    """One chunk: Wᵀy in float64 by a matrix product, then the samples one by one, shared among the threads."""
+    """One chunk: Wᵀy in float64 by a matrix product, then the samples one by one, shared among the
+    threads.
+    """
     from ._compiled import solve_rows  # here: importing numba takes a third of a second
 
     W = dictionary.in_float64.W
-    G64 = W.T @ W
+    G64 = dictionary.in_float64.gram  # computed once for all chunks
     G = G64.to(y.dtype)
     size = G64.diagonal()
     inverse = torch.where(size > 0, 1 / size, 0).to(y.dtype)  # a zero atom never moves
@@ -113,7 +128,9 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
 def _finish(solution: Solution, dictionary, y, lam, nonnegative, tol) -> Solution:
     """Hand the samples without a certificate (λ near 0, say) to FISTA, from where they are."""
     late = ~solution.converged
-    rest = fista(dictionary, y[late], lam[late], z0=solution.z[late], nonnegative=nonnegative, tol=tol)
+    rest = fista(
+        dictionary, y[late], lam[late], z0=solution.z[late], nonnegative=nonnegative, tol=tol
+    )
     solution.iterations[late] += rest.iterations
     for name in ("z", "energy", "gap", "relative_gap", "converged"):
         getattr(solution, name)[late] = getattr(rest, name)
