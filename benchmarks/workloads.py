@@ -81,7 +81,7 @@ def _patches() -> tuple[Tensor, Tensor, float]:
 
 
 def _smallest_energies(Y: Tensor, W: Tensor, lam: float) -> Tensor:
-    """E* of each sample: the energy of float64 codes with a relative duality gap of at most 1e-10."""
+    """E* of each sample, from float64 codes with a relative duality gap of at most 1e-10."""
     operator = Dictionary(W.double())
     parts = []
     for y in Y.double().split(1000):
