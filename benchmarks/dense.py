@@ -50,7 +50,7 @@ def main():
 
 
 def compare(workload, threads: int, repeats: int) -> list[dict]:
-    """A row for each solver: median time of interleaved repeats, excess energy of its last codes."""
+    """A row for each solver: median time of interleaved runs, excess energy of its last codes."""
     solvers = contenders(workload, threads)
     times = {key: [] for key in solvers}
     codes = {key: solve() for key, solve in solvers.items()}  # warms up, compiles
