@@ -6,6 +6,7 @@ dictionary learning.
 """
 
 from ._progress import track
+from .encoding import compile_encoder, encode
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
 from .learning import LearnedDictionary, learn_dictionary
 from .operators import Dictionary
@@ -21,7 +22,9 @@ __all__ = [
     "LearnedDictionary",
     "Solution",
     "certificate",
+    "compile_encoder",
     "duality_gap",
+    "encode",
     "energy",
     "fista",
     "ista",

@@ -3,7 +3,7 @@
 Everything happens in the space of codes: with G = WᵀW and b = Wᵀy the gradient of ½‖y − Wz‖² is −c,
 where c = b − Gz. For each sample, in turn:
 
-1. two passes of coordinate descent over all atoms find which atoms matter;
+1. a few passes of coordinate descent over all atoms, the longest moves first, find which matter;
 2. their rows and columns of G are copied into a small matrix, and the problem is solved on these
    atoms alone: coordinate descent finds the signs, conjugate gradients do the linear algebra that
    is left once the signs are known;
@@ -26,9 +26,9 @@ PAD = 32
 
 
 @helper
-def _sweep(G, inverse, c, z, lam, sign, atoms, width):
-    """One exact update of each coordinate in turn; the largest change of c_j that one made. sign: 0
-    keeps z ≥ 0.
+def _sweep(G, inverse, c, z, lam, sign, atoms, width, least):
+    """One exact update of each coordinate in turn; the largest change of c_j that one made. least:
+    smaller moves are not made. sign: 0 keeps z ≥ 0.
     """
     zero = lam - lam  # of the working dtype: a literal 0 would make the sums float64
     largest = zero
@@ -41,7 +41,7 @@ def _sweep(G, inverse, c, z, lam, sign, atoms, width):
         high, low = inverse[j] * (here - lam) + old, sign * (inverse[j] * (here + lam) + old)
         new = high if high > zero else (low if low < zero else zero)
         move = new - old
-        if move != zero:
+        if abs(move) > least:
             z[j] = new
             ahead -= move * G[j, following]
             for m in range(width):
@@ -104,10 +104,10 @@ def _solve_small(K, inverse, c, z, lam, sign, k, width, enough, g, p, Gp):
     """Coordinate descent and conjugate gradients in turn, until a sweep moves nothing by more than
     ``enough``.
     """
-    work = 0
+    work, zero = 0, lam - lam
     for _ in range(100):
         for _ in range(8):
-            moved = _sweep(K, inverse, c, z, lam, sign, k, width)
+            moved = _sweep(K, inverse, c, z, lam, sign, k, width, zero)
             work += 1
             if moved <= enough:
                 return work
@@ -192,11 +192,15 @@ def solve_rows(G, G64, inverse, b, squared, lam, z, sign, tol, floor, rounds, en
             z_S[q] = zero
         _refresh(G, b, i, S, z_S, k, c)
         if k == 0:
-            for _ in range(2):
-                _sweep(G, inverse, c, z_S, lam_i, sign_, n, n)
+            least = lam_i  # only long moves at first: a short one would soon be taken back
+            for j in range(n):
+                least = abs(c[j]) if abs(c[j]) > least else least
+            while least > real(0.3) * lam_i:
+                least *= real(0.5)
+                _sweep(G, inverse, c, z_S, lam_i, sign_, n, n, least)
+                work[i] += 1
             for j in range(n):
                 z[i, j] = z_S[j]
-            work[i] += 2
 
         enough = real(0.1) * lam_i  # how exact the small problem is solved: roughly at first
         aim = real(0.5 * tol) * lam_i

@@ -7,10 +7,12 @@ on.
 
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ._gram import solve_batch
 from ._validate import check_count, check_fraction, check_lam, describe
 from .operators import Dictionary
 from .solvers import Solution, fista
@@ -35,10 +37,11 @@ def encode(
     relative duality gap of the worst sample. Chunks of ``chunk`` samples are solved one after the
     other, so beyond y and the result memory grows with the chunk only.
 
-    backend: "numba" is coordinate descent and conjugate gradients on the atoms in use, compiled
-    (CPU and a :class:`Dictionary`; needs the extra ``fast``; compiled at its first use, then
-    cached); "torch" is FISTA. "auto" takes "numba" where it can be had: most of a batched product
-    with WᵀW is spent on the zeros of the codes.
+    backend: "numba" is coordinate descent and conjugate gradients on the atoms in use (CPU and a
+    :class:`Dictionary`; needs the extra ``fast``); "torch" is FISTA on blocks of
+    samples. "auto" takes "numba" where :func:`compile_encoder`
+    has been called once on this machine: most of a batched product with WᵀW is spent on the zeros
+    of the codes. Asked for by name, "numba" compiles at its first use (some seconds).
     """
     if backend not in BACKENDS:
         raise ValueError(
@@ -51,7 +54,7 @@ def encode(
             raise ValueError(f"z0: expected non-negative codes, got a minimum of {float(z0.min())}")
     check_fraction("tol", tol, 0, 1)
     check_count("chunk", chunk)
-    solve = _by_coordinates if _use_numba(backend, dictionary, y) else fista
+    solve = _by_coordinates if _use_numba(backend, dictionary, y) else _by_steps
     if not isinstance(lam, Tensor) and lam == 0:
         # Least squares: no atom is left out, and the short certificate below says nothing
         solve = fista
@@ -77,6 +80,8 @@ def _use_numba(backend: str, dictionary, y: Tensor) -> bool:
     possible = isinstance(dictionary, Dictionary) and y.device.type == "cpu"
     possible = possible and y.dtype in (torch.float32, torch.float64)
     installed = importlib.util.find_spec("numba") is not None
+    if backend == "auto":
+        return possible and installed and _is_compiled()
     if backend == "numba" and not possible:
         raise ValueError(
             f"backend: 'numba' needs a Dictionary and samples on the CPU, got {describe(y)}"
@@ -85,7 +90,41 @@ def _use_numba(backend: str, dictionary, y: Tensor) -> bool:
         raise ImportError(
             "backend: 'numba' needs numba; install rlvebm_utils[fast], or choose backend='torch'"
         )
-    return backend == "numba" or (backend == "auto" and possible and installed)
+    return backend == "numba"
+
+
+def compile_encoder() -> None:
+    """Compile the "numba" backend of :func:`encode` for float32 and float64; once on a machine, the
+    result is kept on disk.
+    """
+    for dtype in (torch.float32, torch.float64):
+        one = torch.ones(1, 1, dtype=dtype)
+        encode(Dictionary(one), one, 0.5, backend="numba")
+
+
+def _is_compiled() -> bool:
+    """In this process, or on disk by an earlier one: compiling is nothing to surprise people
+    with.
+    """
+    from ._compiled import solve_rows
+
+    return bool(solve_rows.signatures) or any(
+        Path(solve_rows._cache.cache_path).glob("_compiled.solve_rows*.nbi")
+    )
+
+
+def _by_steps(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
+    """One chunk by fast FISTA; by the readable one where the Gram matrix would not pay, or the
+    tolerance is near the rounding of the dtype.
+    """
+    eps = torch.finfo(y.dtype).eps
+    if not isinstance(dictionary, Dictionary) or tol < 100 * eps or dictionary.n_atoms > 4096:
+        return fista(dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol)
+    z, bounds, iterations = solve_batch(dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol)
+    squared = y.double().square().sum(1)
+    converged = (bounds.relative_gap <= tol) | (bounds.gap <= 0.5 * eps * squared)
+    solution = Solution(z, bounds.energy, bounds.gap, bounds.relative_gap, iterations, converged)
+    return solution if converged.all() else _finish(solution, dictionary, y, lam, nonnegative, tol)
 
 
 def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
