@@ -63,16 +63,16 @@ def encode(
     y = y.detach()[None] if single else y.detach()
     z0 = z0[None] if single and z0 is not None else z0
     lam = check_lam(lam, len(y), y.device)
-    parts = []
+    fields = None
     for start in range(0, len(y), chunk):
         rows = slice(start, start + chunk)
         z = None if z0 is None else z0[rows].detach()
-        parts.append(solve(dictionary, y[rows], lam[rows], z0=z, nonnegative=nonnegative, tol=tol))
-    fields = zip(
-        *((s.z, s.energy, s.gap, s.relative_gap, s.iterations, s.converged) for s in parts),
-        strict=True,
-    )
-    fields = [torch.cat(field) for field in fields]
+        s = solve(dictionary, y[rows], lam[rows], z0=z, nonnegative=nonnegative, tol=tol)
+        part = (s.z, s.energy, s.gap, s.relative_gap, s.iterations, s.converged)
+        if fields is None:  # the result exists once only, and is filled in as chunks are done
+            fields = [field.new_empty(len(y), *field.shape[1:]) for field in part]
+        for whole, field in zip(fields, part, strict=True):
+            whole[rows] = field
     return Solution(*(field[0] for field in fields)) if single else Solution(*fields)
 
 
