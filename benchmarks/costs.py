@@ -53,7 +53,7 @@ def main():
                 result = count * 128 * 4 / 2**20
                 name = f"{backend}, {count} samples of 64, 128 atoms"
                 figures[f"{name}: µs a sample"] = seconds / count * 1e6
-                figures[f"{name}: peak over twice the result, MiB"] = mebibytes - 2 * result
+                figures[f"{name}: peak over the result, MiB"] = mebibytes - result
     for name, value in figures.items():
         print(f"{name:70s} {value:8.2f}")
     path = Path(__file__).with_name("costs.json")
