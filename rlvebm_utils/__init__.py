@@ -9,6 +9,7 @@ Everything here needs torch alone. The parts with more needs are imported by nam
 from ._progress import track
 from .conv import ConvDictionary
 from .conv_learning import LearnedKernels, learn_kernels
+from .encoding import compile_encoder, encode
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
 from .kernels import KernelLabel, label_kernels
 from .learning import LearnedDictionary, learn_dictionary
@@ -30,7 +31,9 @@ __all__ = [
     "LearnedKernels",
     "Solution",
     "certificate",
+    "compile_encoder",
     "duality_gap",
+    "encode",
     "energy",
     "fista",
     "ista",

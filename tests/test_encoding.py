@@ -1,0 +1,124 @@
+"""encode(): every sample checked by the separate float64 certificate; FISTA as the reference."""
+
+import importlib.util
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+
+from rlvebm_utils import Dictionary, certificate, encode, encoding, fista
+
+needs_numba = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None,
+    reason="the compiled backend is an optional extra: fast",
+)
+BACKENDS = ["torch", pytest.param("numba", marks=needs_numba)]
+
+SHAPES = [
+    (20, 30),
+    (30, 20),
+    (3, 130),
+    (200, 65),
+]  # around the padding to 32, over- and undercomplete
+
+
+def problem(shape, dtype):
+    generator = torch.Generator().manual_seed(0)
+    W = torch.randn(*shape, generator=generator, dtype=torch.float64)
+    y = torch.randn(40, shape[0], generator=generator, dtype=torch.float64)
+    W[:, 3], y[5] = 0, 0  # an atom and a sample that are zero
+    return Dictionary(W.to(dtype)), y.to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("nonnegative", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("lam", [0.1, 1.0, 1000.0])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_sample_is_certified(backend, shape, nonnegative, dtype, lam):
+    dictionary, y = problem(shape, dtype)
+    solution = encode(dictionary, y, lam, nonnegative=nonnegative, backend=backend, chunk=17)
+    assert solution.converged.all() and solution.z.dtype == dtype
+    bounds = certificate(dictionary, y, solution.z, lam, nonnegative)
+    rounding = torch.finfo(dtype).eps * 0.5 * y.double().square().sum(1)
+    assert ((bounds.relative_gap <= 1.0001e-4) | (bounds.gap <= rounding)).all()
+    assert torch.allclose(solution.energy, bounds.energy, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_codes_are_those_of_fista(backend):
+    dictionary, y = problem((20, 30), torch.float64)
+    lam = torch.linspace(0.1, 2, len(y), dtype=torch.float64)
+    ours = encode(dictionary, y, lam, tol=1e-12, backend=backend)
+    reference = fista(dictionary, y, lam, tol=1e-12, max_iter=100_000)
+    assert torch.allclose(ours.z, reference.z, atol=1e-5)
+    assert ours.relative_gap.max() <= 1e-12
+
+
+@needs_numba
+def test_a_good_start_costs_one_round():
+    dictionary, y = problem((20, 30), torch.float64)
+    cold = encode(dictionary, y, 0.5, backend="numba")
+    start = cold.z.clone()
+    warm = encode(dictionary, y, 0.5, z0=start, backend="numba")
+    assert torch.equal(start, cold.z)  # not changed
+    assert warm.iterations.sum() < 0.5 * cold.iterations.sum()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_sample_and_no_lambda(backend):
+    dictionary, y = problem((30, 20), torch.float64)
+    one = encode(dictionary, y[0], 0.5, backend=backend)
+    assert one.z.shape == (20,) and one.energy.shape == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert encode(dictionary, y, 0, backend=backend).converged.all()
+
+
+def test_backends_by_name():
+    dictionary, y = problem((20, 30), torch.float64)
+    torch_alone = encode(dictionary, y, 0.5, tol=1e-8, backend="torch")
+    assert torch.allclose(torch_alone.z, fista(dictionary, y, 0.5, tol=1e-12).z, atol=1e-5)
+    with pytest.raises(ValueError, match="backend: expected one of .* got 'cuda'"):
+        encode(dictionary, y, 0.5, backend="cuda")
+
+
+@needs_numba
+def test_nothing_is_compiled_unasked(monkeypatch):
+    dictionary, y = problem((20, 30), torch.float64)
+    used = []
+    monkeypatch.setattr(encoding, "_by_coordinates", lambda *_, **__: used.append("numba"))
+    monkeypatch.setattr(encoding, "_is_compiled", lambda: False)
+    assert encode(dictionary, y, 0.5).converged.all() and not used
+    monkeypatch.setattr(encoding, "_is_compiled", lambda: True)
+    with pytest.raises(AttributeError):  # the stand-in returns no solution
+        encode(dictionary, y, 0.5)
+    assert used
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_memory_grows_with_the_chunk_only(backend):
+    """Peak of a call beyond its result, in a process of its own: the same for 4 times the
+    samples.
+    """
+    code = f"""
+import resource, sys, torch
+from rlvebm_utils import Dictionary, encode
+torch.set_num_threads(1)
+count = int(sys.argv[1])
+W = torch.randn(64, 128)
+y = torch.randn(count, 64)
+encode(Dictionary(W), y[:2000], 20.0, backend="{backend}", chunk=1000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+result = encode(Dictionary(W), y, 20.0, backend="{backend}", chunk=1000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    few, many = (
+        int(subprocess.run([sys.executable, "-c", code, count], check=True, capture_output=True,
+                           text=True).stdout)
+        for count in ("10000", "40000")
+    )  # fmt: skip
+    result = 30_000 * 128 * 4 / 1024  # KiB, what the larger call returns more
+    assert many - few < 1.6 * result
