@@ -11,6 +11,7 @@ from .conv import ConvDictionary
 from .conv_learning import LearnedKernels, learn_kernels
 from .encoding import compile_encoder, encode
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
+from .fast_learning import learn_dictionary_fast
 from .kernels import KernelLabel, label_kernels
 from .learning import LearnedDictionary, learn_dictionary
 from .lista import LISTA, train_lista
@@ -41,6 +42,7 @@ __all__ = [
     "label_kernels",
     "lambda_max",
     "learn_dictionary",
+    "learn_dictionary_fast",
     "learn_kernels",
     "nonnegative_soft_threshold",
     "soft_threshold",

@@ -24,13 +24,14 @@ class LearnedDictionary:
 
     dictionary: the atoms, unit-norm columns. energy: mean energy of each batch *before* its update,
     float64, shape (steps,). reseeded: how many atoms were replaced because no sample used them.
-    snapshots: step → W (d × n) at that step.
+    snapshots: step → W (d × n) at that step. interrupted: whether learning ended early.
     """
 
     dictionary: Dictionary
     energy: Tensor
     reseeded: int
     snapshots: dict[int, Tensor] = field(default_factory=dict)
+    interrupted: bool = False
 
 
 def learn_dictionary(

@@ -1,0 +1,179 @@
+"""The fast way to a dictionary: the problem of :func:`rlvebm_utils.learn_dictionary`, several times
+sooner.
+
+Three things make the difference. Codes stay *rough*: a sample's last code is the start of its next
+one, and a few sweeps over the atoms improve it, so that no work goes into exact codes for atoms
+that are about to change. The statistics *forget* much at first, when the codes in them belong to
+atoms long gone, and less and less later, which averages the batches' noise away. And the two inner
+loops are compiled where numba is at hand.
+"""
+
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softshrink
+
+from ._progress import track
+from ._validate import check_count, describe
+from .learning import LearnedDictionary, _batches, _check, _first_atoms, _reseed, update_atoms
+from .operators import Dictionary
+
+BACKENDS = ("auto", "numba", "torch")
+
+
+def learn_dictionary_fast(
+    y: Tensor,
+    n_atoms: int,
+    lam: float,
+    *,
+    nonnegative: bool = False,
+    passes: int = 30,
+    batch_size: int = 500,
+    sweeps: int = 5,
+    memory: float = 0.025,
+    backend: str = "auto",
+    seed: int = 0,
+    snapshots: tuple[int, ...] = (),
+    progress: bool = False,
+) -> LearnedDictionary:
+    """Learn n_atoms unit-norm atoms from samples y (N, d) in ``passes`` passes over them.
+
+    Step t codes a batch, roughly, from the samples' last codes; adds its A = Σzzᵀ and B = Σyzᵀ to
+    the running ones, times (1 − 1/t)^(1/memory) beforehand; and makes one pass of exact updates
+    over the atoms. So the statistics stand for the last ``memory`` · t steps: a window that grows.
+    The first atoms are samples. An atom that no sample uses is replaced by what the batch
+    reconstructs worst. The codes of all samples are kept: N × n_atoms numbers.
+
+    nonnegative: codes *and* atoms ≥ 0. sweeps: how rough the codes are. backend: "numba" is
+    coordinate descent (CPU, float32 or float64; needs the extra ``fast``); "torch", for every
+    device, takes two FISTA steps for a sweep. "auto" is "numba" where it can be had; compiling
+    takes some seconds, once on a machine. seed: the order of the samples and the first atoms.
+    snapshots: steps after which W is kept (0 is the start). progress: show a bar. An interrupt
+    (Ctrl-C, or the notebook's stop button) ends the learning early and keeps what was learned.
+
+    Result as for :func:`learn_dictionary`; ``energy`` is in the precision of y. Raises TypeError,
+    ValueError or ImportError, naming the argument, on bad input; y is never changed.
+
+    Sources: J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online learning for matrix factorization and
+    sparse coding* (JMLR 2010), section 3.4 for the forgetting and the warm starts.
+    """
+    for name, value in (("passes", passes), ("batch_size", batch_size), ("sweeps", sweeps)):
+        check_count(name, value)
+    steps = passes * max(1, len(y) // batch_size) if isinstance(y, Tensor) and y.ndim else passes
+    _check(y, n_atoms, lam, steps, batch_size, sweeps, memory, seed, snapshots)
+    if memory == 0:
+        raise ValueError("memory: expected a number > 0, got 0")
+    work = _backend(backend, y)(float(lam), nonnegative, sweeps)
+
+    y = y.detach()
+    generator = torch.Generator().manual_seed(seed)
+    W = _samples_as_atoms(y, n_atoms, nonnegative, generator)  # n × d: an atom lies in one piece
+    A, B = y.new_zeros(n_atoms, n_atoms), torch.zeros_like(W)
+    codes = y.new_zeros(len(y), n_atoms)
+    kept = {0: W.T.clone()} if 0 in snapshots else {}
+    energies, reseeded, interrupted = [], 0, False
+    batches = _batches(len(y), min(batch_size, len(y)), steps, generator)
+    try:
+        for t, rows in enumerate(track(batches, "learning the dictionary", show=progress), start=1):
+            batch, z = y[rows], codes[rows]
+            energies.append(work.improve(z, W, batch).mean().double())
+            codes[rows] = z
+            fade = (1 - 1 / t) ** (1 / memory)
+            A.mul_(fade).addmm_(z.T, z)
+            B.mul_(fade).addmm_(z.T, batch)
+            work.update(W, A, B)
+            reseeded += _reseed(W.T, A, B.T, batch, z, nonnegative)
+            if t in snapshots:
+                kept[t] = W.T.clone()
+    except KeyboardInterrupt:
+        interrupted = True
+    energies = torch.stack(energies) if energies else torch.zeros(0, dtype=torch.float64)
+    return LearnedDictionary(Dictionary(W.T), energies, reseeded, kept, interrupted)
+
+
+class _Compiled:
+    """The inner loops by numba."""
+
+    def __init__(self, lam: float, nonnegative: bool, sweeps: int):
+        from . import _compiled_learning  # here: importing numba takes a third of a second
+
+        self.loops = _compiled_learning
+        self.lam, self.nonnegative, self.sweeps = lam, nonnegative, sweeps
+        self.pool = ThreadPoolExecutor(torch.get_num_threads())
+
+    def improve(self, z: Tensor, W: Tensor, batch: Tensor) -> Tensor:
+        """Better codes for a batch, in place; returns their energies (N,)."""
+        real = z.numpy().dtype.type
+        lam, sign = real(self.lam), real(not self.nonnegative)
+        G, b, squared = W @ W.T, batch @ W.T, batch.square().sum(1)
+        energy = torch.zeros_like(squared)
+
+        def run(rows: slice) -> None:
+            self.loops.sweep_rows(
+                G.numpy(), b[rows].numpy(), squared[rows].numpy(), lam, z[rows].numpy(), sign,
+                self.sweeps, real(1e-3) * lam, energy[rows].numpy(),
+            )  # fmt: skip
+
+        list(self.pool.map(run, (slice(i, i + 64) for i in range(0, len(z), 64))))
+        return energy
+
+    def update(self, W: Tensor, A: Tensor, B: Tensor) -> None:
+        """Better atoms, in place."""
+        least = float(1e-10 * A.diagonal().max().clamp(min=1e-20))
+        least = W.numpy().dtype.type(least)
+        self.loops.update_atoms(W.numpy(), A.numpy(), B.numpy(), least, self.nonnegative)
+
+
+class _Batched:
+    """The inner loops by torch: FISTA on the whole batch, two steps for a sweep."""
+
+    def __init__(self, lam: float, nonnegative: bool, sweeps: int):
+        self.lam, self.nonnegative, self.iterations = lam, nonnegative, 2 * sweeps
+
+    def improve(self, z: Tensor, W: Tensor, batch: Tensor) -> Tensor:
+        """Better codes for a batch, in place; returns their energies (N,)."""
+        G, b = W @ W.T, batch @ W.T
+        step = 1 / float(torch.linalg.matrix_norm(G, 2))
+        contraction = torch.eye(len(W)).to(G) - step * G
+        v, old, t = z, z, 1.0
+        for _ in range(self.iterations):
+            new = torch.addmm(b, v, contraction, beta=step)
+            shrink = step * self.lam
+            new = new.sub_(shrink).relu_() if self.nonnegative else softshrink(new, shrink)
+            t_next = (1 + (1 + 4 * t * t) ** 0.5) / 2
+            v = torch.lerp(old, new, 1 + (t - 1) / t_next)
+            old, t = new, t_next
+        z.copy_(old)
+        fit = 0.5 * (batch - z @ W).square().sum(1)
+        return fit + self.lam * z.abs().sum(1)
+
+    def update(self, W: Tensor, A: Tensor, B: Tensor) -> None:
+        """Better atoms, in place."""
+        update_atoms(W.T, A, B.T, nonnegative=self.nonnegative)
+
+
+def _backend(name: str, y: Tensor) -> type:
+    if name not in BACKENDS:
+        raise ValueError(f"backend: expected one of {', '.join(map(repr, BACKENDS))}, got {name!r}")
+    possible = y.device.type == "cpu" and y.dtype in (torch.float32, torch.float64)
+    installed = importlib.util.find_spec("numba") is not None
+    if name == "numba" and not possible:
+        raise ValueError(f"backend: 'numba' needs samples on the CPU, got {describe(y)}")
+    if name == "numba" and not installed:
+        raise ImportError(
+            "backend: 'numba' needs numba; install rlvebm_utils[fast], or choose backend='torch'"
+        )
+    return _Compiled if name != "torch" and possible and installed else _Batched
+
+
+def _samples_as_atoms(y: Tensor, n_atoms: int, nonnegative: bool, generator) -> Tensor:
+    """Different samples of unit length, as rows; noise for the atoms that are left, if any."""
+    W = _first_atoms(y, n_atoms, nonnegative, generator).T.contiguous()
+    rows = torch.randperm(len(y), generator=generator)[:n_atoms].to(y.device)
+    first = y[rows].clamp(min=0) if nonnegative else y[rows]
+    size = torch.linalg.vector_norm(first, dim=1)
+    first, size = first[size > 0], size[size > 0]
+    W[: len(first)] = first / size[:, None]
+    return W
