@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.functional import softshrink
 
 from ._progress import track
-from ._validate import check_count, describe
-from .learning import LearnedDictionary, _batches, _check, _first_atoms, _reseed, update_atoms
+from ._validate import check_count, check_fraction, describe
+from .learning import LearnedDictionary, _batches, _check, _first_atoms, _reseed
 from .operators import Dictionary
 
 BACKENDS = ("auto", "numba", "torch")
@@ -48,7 +48,7 @@ def learn_dictionary_fast(
 
     nonnegative: codes *and* atoms ≥ 0. sweeps: how rough the codes are. backend: "numba" is
     coordinate descent (CPU, float32 or float64; needs the extra ``fast``); "torch", for every
-    device, takes two FISTA steps for a sweep. "auto" is "numba" where it can be had; compiling
+    device, goes over the atoms block by block. "auto" is "numba" where it can be had; compiling
     takes some seconds, once on a machine. seed: the order of the samples and the first atoms.
     snapshots: steps after which W is kept (0 is the start). progress: show a bar. An interrupt
     (Ctrl-C, or the notebook's stop button) ends the learning early and keeps what was learned.
@@ -62,9 +62,9 @@ def learn_dictionary_fast(
     for name, value in (("passes", passes), ("batch_size", batch_size), ("sweeps", sweeps)):
         check_count(name, value)
     steps = passes * max(1, len(y) // batch_size) if isinstance(y, Tensor) and y.ndim else passes
-    _check(y, n_atoms, lam, steps, batch_size, sweeps, memory, seed, snapshots)
-    if memory == 0:
+    if check_fraction("memory", memory, 0, 1) == 0:
         raise ValueError("memory: expected a number > 0, got 0")
+    _check(y, n_atoms, lam, steps, batch_size, sweeps, memory, seed, snapshots)
     work = _backend(backend, y)(float(lam), nonnegative, sweeps)
 
     y = y.detach()
@@ -127,31 +127,54 @@ class _Compiled:
 
 
 class _Batched:
-    """The inner loops by torch: FISTA on the whole batch, two steps for a sweep."""
+    """The inner loops by torch. What numba does atom by atom goes in blocks here, so that most of
+    the work is matrix products.
+    """
 
     def __init__(self, lam: float, nonnegative: bool, sweeps: int):
-        self.lam, self.nonnegative, self.iterations = lam, nonnegative, 2 * sweeps
+        self.lam, self.nonnegative, self.sweeps = lam, nonnegative, sweeps
 
     def improve(self, z: Tensor, W: Tensor, batch: Tensor) -> Tensor:
-        """Better codes for a batch, in place; returns their energies (N,)."""
-        G, b = W @ W.T, batch @ W.T
-        step = 1 / float(torch.linalg.matrix_norm(G, 2))
-        contraction = torch.eye(len(W)).to(G) - step * G
-        v, old, t = z, z, 1.0
-        for _ in range(self.iterations):
-            new = torch.addmm(b, v, contraction, beta=step)
-            shrink = step * self.lam
-            new = new.sub_(shrink).relu_() if self.nonnegative else softshrink(new, shrink)
-            t_next = (1 + (1 + 4 * t * t) ** 0.5) / 2
-            v = torch.lerp(old, new, 1 + (t - 1) / t_next)
-            old, t = new, t_next
-        z.copy_(old)
+        """Better codes for a batch, in place; returns their energies (N,).
+
+        A gradient step on the codes of a few atoms at a time: these have a Lipschitz constant far
+        below that of all atoms together.
+        """
+        G, b, code = W @ W.T, W @ batch.T, z.T.contiguous()  # atoms × samples
+        blocks = []
+        for rows in torch.arange(len(W), device=W.device).split(8):
+            rows = slice(int(rows[0]), int(rows[-1]) + 1)
+            largest = torch.linalg.eigvalsh(G[rows, rows].cpu())[-1]
+            blocks.append((code[rows], b[rows], G[rows], 1 / float(largest)))
+        for _ in range(self.sweeps):
+            for part, b_part, G_part, step in blocks:
+                new = torch.addmm(b_part, G_part, code, alpha=-1).mul_(step).add_(part)
+                shrink = step * self.lam
+                part.copy_(
+                    new.sub_(shrink).relu_() if self.nonnegative else softshrink(new, shrink)
+                )
+        z.copy_(code.T)
         fit = 0.5 * (batch - z @ W).square().sum(1)
         return fit + self.lam * z.abs().sum(1)
 
     def update(self, W: Tensor, A: Tensor, B: Tensor) -> None:
         """Better atoms, in place."""
-        update_atoms(W.T, A, B.T, nonnegative=self.nonnegative)
+        usage = A.diagonal().tolist()
+        least = 1e-10 * max(usage)
+        for start in range(0, len(W), 32):
+            atoms = W[start : start + 32]
+            rows = slice(start, start + len(atoms))
+            lacking = torch.addmm(B[rows], A[rows], W, alpha=-1)
+            for j, atom in enumerate(atoms):
+                if usage[start + j] <= least:
+                    continue
+                new = torch.add(atom, lacking[j], alpha=1 / usage[start + j])
+                new = new.relu_() if self.nonnegative else new
+                norm = float(torch.linalg.vector_norm(new))
+                if norm > 0:
+                    move = new.div_(norm) - atom
+                    lacking.addr_(A[rows, start + j], move, alpha=-1)
+                    atom.copy_(new)
 
 
 def _backend(name: str, y: Tensor) -> type:
