@@ -149,6 +149,36 @@ MUTATIONS = {
         {"W[:, dead] = _unit_norm(residual[worst].T)": "pass"},
         "test_learning.py::test_atoms_that_no_sample_uses_are_replaced",
     ),
+    "fast learning forgets the codes": Mutation(
+        "fast_learning.py",
+        {"codes[rows] = z": "pass"},
+        "test_fast_learning.py::test_codes_start_from_the_last_ones",
+    ),
+    "fast learning never forgets the atoms of old": Mutation(
+        "fast_learning.py",
+        {"fade = (1 - 1 / t) ** (1 / memory)": "fade = 1"},
+        "test_fast_learning.py::test_statistics_are_those_of_the_batches",
+    ),
+    "fast learning forgets half of the statistics": Mutation(
+        "fast_learning.py",
+        {"B.mul_(fade)": "B.mul_(1)"},
+        "test_fast_learning.py::test_statistics_are_those_of_the_batches",
+    ),
+    "fast learning lets the atoms of a block ignore each other": Mutation(
+        "fast_learning.py",
+        {"lacking.addr_(A[rows, start + j], move, alpha=-1)": "pass"},
+        "test_fast_learning.py::test_atoms_are_updated_as_in_the_readable_learner",
+    ),
+    "fast learning lets its codes step too far": Mutation(
+        "fast_learning.py",
+        {"1 / float(largest)": "4 / float(largest)"},
+        "test_fast_learning.py::test_codes_get_better_until_they_are_best",
+    ),
+    "fast learning loses what an interrupt left": Mutation(
+        "fast_learning.py",
+        {"interrupted = True": "W = W * 0 + 1"},
+        "test_fast_learning.py::test_an_interrupt_keeps_what_was_learned",
+    ),
     "LISTA steps uphill": Mutation(
         "lista.py",
         {"z + step[k] * A": "z - step[k] * A"},
