@@ -12,7 +12,7 @@ FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks claims figures bench bench-sliders lint format address clean
+.PHONY: help lab test notebooks claims figures bench bench-dictionary bench-sliders lint format address clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,10 @@ figures: $(READY)  ## redraw the pictures in images/
 bench: $(READY)  ## time the sparse coders and their peers, into benchmarks/results.json
 	$(BIN)/python -m pip install --quiet ".[benchmarks]" && $(BIN)/python -m pip install --no-deps --no-build-isolation --quiet --editable .
 	$(BIN)/python -m benchmarks.costs && $(BIN)/python -m benchmarks.dense $(ARGS)
+
+bench-dictionary: $(READY)  ## time dictionary learning and SPAMS's, into benchmarks/results.json
+	$(BIN)/python -m pip install --quiet ".[benchmarks]" && $(BIN)/python -m pip install --no-deps --no-build-isolation --quiet --editable .
+	$(BIN)/python -m benchmarks.dictionary $(ARGS)
 
 bench-sliders: $(READY)  ## time the sliders, key press to pixels, into benchmarks/sliders.json
 	$(BIN)/python benchmarks/sliders.py $(ARGS)
