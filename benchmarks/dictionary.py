@@ -12,6 +12,7 @@ dictionary.png.
 """
 
 import argparse
+import itertools
 import math
 import os
 import statistics
@@ -179,12 +180,12 @@ def draw(rows: list[dict]) -> None:
 
     figure, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
     styles = {True: ("#CC6677", "o"), False: ("#332288", "s")}
-    dashes = iter(("-", "--", "-"))
+    dashes = {True: itertools.cycle(("-", "--")), False: itertools.cycle(("-", "--"))}
     for one in rows:
         colour, marker = styles[one["ours"]]
         seconds, reached = zip(*sorted(one["curve"]), strict=True)
         ax.semilogx(
-            seconds, reached, marker=marker, ms=4, ls=next(dashes), color=colour,
+            seconds, reached, marker=marker, ms=4, ls=next(dashes[one["ours"]]), color=colour,
             label=one["solver"],
         )  # fmt: skip
     ax.axhline(GOAL, color="grey", lw=0.8)
