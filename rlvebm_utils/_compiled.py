@@ -3,12 +3,12 @@
 Everything happens in the space of codes: with G = WᵀW and b = Wᵀy the gradient of ½‖y − Wz‖² is −c,
 where c = b − Gz. For each sample, in turn:
 
-1. a few passes of coordinate descent over all atoms, the longest moves first, find which matter;
+1. the longest moves of coordinate descent over all atoms find which atoms matter;
 2. their rows and columns of G are copied into a small matrix, and the problem is solved on these
    atoms alone: coordinate descent finds the signs, conjugate gradients do the linear algebra that
    is left once the signs are known;
-3. c is computed afresh in float64, which gives the duality gap; atoms that break |c_j| ≤ λ join,
-   and 2 is done again.
+3. c is computed afresh, summed in float64, which gives the duality gap; unless it is small enough,
+   atoms that break |c_j| ≤ λ join, and 2 goes on from where it was.
 
 Arrays are padded to a multiple of 32 entries, so that the compiler needs whole vector registers
 only.
@@ -23,24 +23,34 @@ OPTIONS = {"fastmath": True, "error_model": "numpy"}
 helper = njit(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 PAD = 32
+ROUNDS = 30
+OFF = 16  # rows a power of two apart would share a few lines of the cache
+
+
+@njit(**OPTIONS, inline="always")  # part of the loops that use it, so that they are vectorised
+def _moved(inverse, here, old, lam, sign):
+    """The best value of a coordinate, the others fixed, that is ``old`` and sees c_j = ``here``.
+    sign: 0 keeps z ≥ 0.
+    """
+    zero = lam - lam  # of the working dtype: a literal 0 would make the sums float64
+    high, low = inverse * (here - lam) + old, sign * (inverse * (here + lam) + old)
+    return high if high > zero else (low if low < zero else zero)
 
 
 @helper
 def _sweep(G, inverse, c, z, lam, sign, atoms, width, least):
-    """One exact update of each coordinate in turn; the largest change of c_j that one made. least:
-    smaller moves are not made. sign: 0 keeps z ≥ 0.
+    """One exact update of each coordinate in turn, unless it moves by ``least`` at most; the
+    largest move that one made.
     """
-    zero = lam - lam  # of the working dtype: a literal 0 would make the sums float64
+    zero = lam - lam
     largest = zero
     ahead = c[0]
     for j in range(atoms):
         here, following = ahead, min(j + 1, atoms - 1)
         # Read before this update is stored, and corrected: the processor need not wait for memory
         ahead = c[following]
-        old = z[j]
-        high, low = inverse[j] * (here - lam) + old, sign * (inverse[j] * (here + lam) + old)
-        new = high if high > zero else (low if low < zero else zero)
-        move = new - old
+        new = _moved(inverse[j], here, z[j], lam, sign)
+        move = new - z[j]
         if abs(move) > least:
             z[j] = new
             ahead -= move * G[j, following]
@@ -104,10 +114,10 @@ def _solve_small(K, inverse, c, z, lam, sign, k, width, enough, g, p, Gp):
     """Coordinate descent and conjugate gradients in turn, until a sweep moves nothing by more than
     ``enough``.
     """
-    work, zero = 0, lam - lam
+    work = 0
     for _ in range(100):
         for _ in range(8):
-            moved = _sweep(K, inverse, c, z, lam, sign, k, width, zero)
+            moved = _sweep(K, inverse, c, z, lam, sign, k, width, lam - lam)
             work += 1
             if moved <= enough:
                 return work
@@ -117,8 +127,8 @@ def _solve_small(K, inverse, c, z, lam, sign, k, width, enough, g, p, Gp):
 
 @helper
 def _refresh(G, b, i, S, z, k, c):
-    """c = bᵢ − Gz in the precision of c; z is given by its k entries at the atoms S, padded with
-    zeros to four more.
+    """c = bᵢ − Gz in float64; z is given by its k entries at the atoms S, padded with zeros to four
+    more.
     """
     zero = c[0] - c[0]
     for m in range(len(c)):
@@ -131,116 +141,123 @@ def _refresh(G, b, i, S, z, k, c):
 
 
 @helper
-def _bounds(b, c, z, i, squared, lam, sign):
-    """Energy of zᵢ, and the dual value of its residual shortened until |Wᵀu| ≤ λ; from ‖y‖², b and
-    c alone.
+def _bounds(b, c, i, S, z, k, squared, lam, sign, rounding):
+    """Energy of z, and the dual value of its residual shortened until |Wᵀu| ≤ λ; from ‖y‖², b and c
+    alone. Also ‖z‖₁.
+
+    Entries of G are off by at most ``rounding``, so those of c by at most rounding·‖z‖₁: the dual
+    value is lowered by all that this can do to both.
     """
     zero = squared - squared
     zb = zc = l1 = seen = zero
     for m in range(len(c)):
-        value = zero + z[i, m]
-        zb += value * b[i, m]
-        zc += value * c[m]
-        l1 += abs(value)
         size = c[m] if c[m] > -sign * c[m] else -sign * c[m]
         seen = size if size > seen else seen
+    for q in range(k):
+        value = zero + z[q]
+        zb += value * b[i, S[q]]
+        zc += value * c[S[q]]
+        l1 += abs(value)
+    seen += rounding * l1
     residual = squared - zb - zc  # ‖y − Wz‖²
     along = squared - zb  # ⟨y, y − Wz⟩
     scale = along / residual if residual > zero else zero + 1
     scale = lam / seen if scale * seen > lam else scale
-    return 0.5 * residual + lam * l1, scale * along - 0.5 * scale * scale * residual
+    dual = scale * along - 0.5 * scale * scale * residual
+    dual -= 0.5 * (1 + scale * scale) * rounding * l1 * l1
+    return 0.5 * residual + lam * l1, dual, l1
 
 
 @helper
-def _nonzero(z, i, c, lam, sign, S, also_missing):
-    """Write to S the atoms in use and, if wanted, those whose |c_j| > λ says that they should be;
-    return how many.
-    """
-    k, zero = 0, lam - lam
-    for j in range(len(c)):
-        if z[i, j] != zero or (also_missing and (c[j] > lam or -sign * c[j] > lam)):
-            S[k] = j
-            k += 1
-    return k
+def _start(G, inverse, b, i, lam, z, sign, S, z_S, c, c64):
+    """c and z of sample i where the small problem begins: as given, or after the long moves."""
+    k, n = 0, len(c)
+    zero, half = lam - lam, c.dtype.type(0.5)
+    for j in range(n):
+        S[k], z_S[k] = j, z[i, j]
+        k += z[i, j] != zero
+    for q in range(k, k + 4):
+        z_S[q] = zero
+    _refresh(G, b, i, S, z_S, k, c64)
+    longest = zero
+    for j in range(n):
+        c[j] = c64[j]
+        longest = abs(c[j]) if abs(c[j]) > longest else longest
+    if k == 0:
+        z_i = z[i]
+        least = longest
+        while least > 0.3 * lam:
+            least *= half
+            _sweep(G, inverse, c, z_i, lam, sign, n, n, least)
 
 
 @njit(**OPTIONS, nogil=True, cache=True)
-def solve_rows(G, G64, inverse, b, squared, lam, z, sign, tol, floor, rounds, energy, dual, work):
+def solve_rows(G, G64, inverse, b, squared, lam, z, sign, tol, floor, rounding, energy, dual, work):
     """Solve rows of b into z (N × n, the working dtype of G), starting from what z holds.
 
     b = YW (N × n), squared = ‖y‖² and lam (N,) are float64; so are the results energy and dual
-    (N,). inverse: one over the diagonal of G. G64: G in float64, for the certificate. sign: 1, or 0
-    for codes ≥ 0. floor: a gap below floor·½‖y‖² counts as none. work (N,): sweeps and conjugate-
-    gradient steps, the same for all widths.
+    (N,). G64: G in float64, read where entries of G are too far (``rounding``) from it. inverse:
+    one over the diagonal of G. sign: 1, or 0 for codes ≥ 0. floor: a gap below floor·½‖y‖² counts as
+    none. work (N,): sweeps and conjugate-gradient steps, the same for all widths.
     """
     N, n = z.shape
     real = z.dtype.type
     sign_ = real(sign)
     full = (n + PAD - 1) // PAD * PAD
     S = np.zeros(full + 4, np.uint64)
-    K = np.zeros((full, full), z.dtype)
+    chosen = np.zeros(n, np.bool_)
+    K = np.zeros((full, full + OFF), z.dtype)
     c, c64 = np.zeros(n, z.dtype), np.zeros(n, np.float64)
     c_S, z_S, inverse_S = np.zeros(full, z.dtype), np.zeros(full + 4, z.dtype), np.zeros(n, z.dtype)
     g, p, Gp = np.zeros(full, z.dtype), np.zeros(full, z.dtype), np.zeros(full, z.dtype)
     for i in range(N):
         lam_i = real(lam[i])
         zero = lam_i - lam_i
-        k = _nonzero(z, i, c, lam_i, sign_, S, False)
-        for q in range(k):
-            z_S[q] = z[i, S[q]]
-        for q in range(k, full + 4):
-            z_S[q] = zero
-        _refresh(G, b, i, S, z_S, k, c)
-        if k == 0:
-            least = lam_i  # only long moves at first: a short one would soon be taken back
-            for j in range(n):
-                least = abs(c[j]) if abs(c[j]) > least else least
-            while least > real(0.3) * lam_i:
-                least *= real(0.5)
-                _sweep(G, inverse, c, z_S, lam_i, sign_, n, n, least)
-                work[i] += 1
-            for j in range(n):
-                z[i, j] = z_S[j]
+        _start(G, inverse, b, i, lam_i, z, sign_, S, z_S, c, c64)
+        k = known = 0
+        for j in range(n):
+            chosen[j] = z[i, j] != zero or c[j] > lam_i or -sign_ * c[j] > lam_i
+            S[k], z_S[k], c_S[k] = j, z[i, j], c[j]
+            k += chosen[j]
 
         enough = real(0.1) * lam_i  # how exact the small problem is solved: roughly at first
-        aim = real(0.5 * tol) * lam_i
-        for j in range(n):  # no more exact than the dtype is
-            noise = real(floor) * abs(real(b[i, j]))
-            aim = noise if noise > aim else aim
-        enough = aim if aim > enough else enough
-        for round_ in range(rounds):
-            k = _nonzero(z, i, c, lam_i, sign_, S, True)
+        for _ in range(ROUNDS):
             width = (k + PAD - 1) // PAD * PAD
-            for q in range(k):
-                j = S[q]
+            for q in range(known, k):  # atoms that joined: their rows and, by symmetry, columns
+                inverse_S[q] = inverse[S[q]]
                 for m in range(k):
-                    K[q, m] = G[j, S[m]]
-                for m in range(k, width):
-                    K[q, m] = zero
-                c_S[q], z_S[q], inverse_S[q] = c[j], z[i, j], inverse[j]
-            for q in range(k, width):
-                c_S[q] = zero
+                    K[q, m] = G[S[q], S[m]]
+            for q in range(known):
+                for m in range(known, k):
+                    K[q, m] = K[m, q]
+            known = k
             for q in range(k, width + 4):
                 z_S[q] = zero
             work[i] += _solve_small(
                 K, inverse_S, c_S, z_S, lam_i, sign_, k, width, enough, g, p, Gp
             )
-            for q in range(k):
-                z[i, S[q]] = z_S[q]
-
-            _refresh(G, b, i, S, z_S, k, c)
-            enough = aim
-            missing = False
-            for j in range(n):
-                missing |= z[i, j] == zero and (c[j] > lam_i + aim or -sign_ * c[j] > lam_i + aim)
-            if missing and round_ < rounds - 1:
-                continue
-            _refresh(G64, b, i, S, z_S, k, c64)
-            energy[i], dual[i] = _bounds(b, c64, z, i, squared[i], lam[i], sign)
+            _refresh(G, b, i, S, z_S, k, c64)
+            energy[i], dual[i], l1 = _bounds(
+                b, c64, i, S, z_S, k, squared[i], lam[i], sign, rounding
+            )
+            if rounding * l1 * l1 > 0.05 * tol * energy[i]:
+                _refresh(G64, b, i, S, z_S, k, c64)
+                energy[i], dual[i], l1 = _bounds(
+                    b, c64, i, S, z_S, k, squared[i], lam[i], sign, 0.0
+                )
             gap = energy[i] - dual[i]
             if gap <= tol * dual[i] or gap <= floor * 0.5 * squared[i]:
                 break
-            aim *= real(0.25)
-            enough = aim
+            # c_j past λ by v costs the dual value about v·‖z‖₁, which may be tol·E
+            aim = real(0.8 * tol * energy[i] / l1) if l1 > 0 else enough
+            enough = aim if aim < enough else real(0.25) * enough
+            for q in range(k):
+                c_S[q] = c64[S[q]]
             for j in range(n):
-                c[j] = c64[j]
+                if not chosen[j] and (c64[j] > lam[i] or -sign * c64[j] > lam[i]):
+                    S[k], z_S[k], c_S[k], chosen[j] = j, zero, c64[j], True
+                    k += 1
+        for j in range(n):
+            z[i, j] = zero
+        for q in range(k):
+            z[i, S[q]] = z_S[q]

@@ -136,6 +136,7 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
     W = dictionary.in_float64.W
     G64 = dictionary.in_float64.gram  # computed once for all chunks
     G = G64.to(y.dtype)
+    rounding = float((G - G64).abs().max())
     size = G64.diagonal()
     inverse = torch.where(size > 0, 1 / size, 0).to(y.dtype)  # a zero atom never moves
     eps = torch.finfo(y.dtype).eps
@@ -150,7 +151,7 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
         results = (energy[rows], dual[rows], work[rows])
         solve_rows(
             G.numpy(), G64.numpy(), inverse.numpy(), *(x.numpy() for x in per_row),
-            0.0 if nonnegative else 1.0, tol, eps, 30, *(x.numpy() for x in results),
+            0.0 if nonnegative else 1.0, tol, eps, rounding, *(x.numpy() for x in results),
         )  # fmt: skip
 
     pieces = torch.arange(len(y)).chunk(8 * torch.get_num_threads())

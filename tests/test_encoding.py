@@ -44,7 +44,9 @@ def test_every_sample_is_certified(backend, shape, nonnegative, dtype, lam):
     bounds = certificate(dictionary, y, solution.z, lam, nonnegative)
     rounding = torch.finfo(dtype).eps * 0.5 * y.double().square().sum(1)
     assert ((bounds.relative_gap <= 1.0001e-4) | (bounds.gap <= rounding)).all()
-    assert torch.allclose(solution.energy, bounds.energy, rtol=1e-9, atol=1e-12)
+    # The compiled way sums with WᵀW rounded to the dtype, and says by how much at most it is off
+    rounded = 1e-6 if dtype == torch.float32 else 1e-9
+    assert torch.allclose(solution.energy, bounds.energy, rtol=rounded, atol=1e-12)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
