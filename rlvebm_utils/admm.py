@@ -17,8 +17,8 @@ where a kernel would not lie inside the image: the same problem, exactly.
 
 Source: B. Wohlberg, *Efficient algorithms for convolutional sparse representations* (2016), which
 inverts with the Sherman-Morrison formula; ρ: S. Boyd et al. (2011), section 3.4.1, with residuals
-relative to the size of what they compare (B. Wohlberg, *ADMM penalty parameter selection by residual
-balancing*, 2017).
+relative to the size of what they compare (B. Wohlberg, *ADMM penalty parameter selection by
+residual balancing*, 2017).
 """
 
 import torch
@@ -80,7 +80,9 @@ class _ADMM(_Run):
 
     def changed(self) -> None:
         """ρ is new: so are the threshold and the inverse of ρI + WWᵀ."""
-        self.threshold = (self.lam.to(self.t) / self.t).reshape(self.shape)
+        threshold = (self.lam.to(self.t) / self.t).reshape(self.shape)
+        # Of one image, a number: the passes over the codes are then several times as fast
+        self.threshold = float(threshold) if len(threshold) == 1 else threshold
         self.inverse = self.torus.inverse(self.t)
 
     def iterate(self) -> None:
@@ -99,6 +101,7 @@ class _ADMM(_Run):
                 break
 
     def advance(self, balance: bool) -> None:
+        """One iteration; with ``balance`` ρ follows the residuals (which costs a few passes)."""
         z, u = self.z, self.v
         x = self.torus.nearest(z - u, self.spectrum, self.inverse)
         size_x = _norm(x) if balance else None

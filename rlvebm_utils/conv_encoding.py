@@ -52,9 +52,7 @@ def encode_images(
     if not isinstance(dictionary, ConvDictionary):
         raise TypeError(f"dictionary: expected a ConvDictionary, got {describe(dictionary)}")
     if not _use_numba(backend, dictionary):
-        return admm(
-            dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol, max_iter=max_iter
-        )  # fmt: skip
+        return admm(dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol, max_iter=max_iter)
     options = _Options(nonnegative, tol, max_iter, False, False, momentum=False, restart=False)
     return _solve(dictionary, y, lam, z0, options, _Descent)
 
@@ -136,20 +134,26 @@ class _Image:
         K = dictionary._channels
         squared = K.flatten(1).square().sum(1)
         self.inverse = torch.where(squared > 0, 1 / squared, 0)  # a zero kernel never moves
-        self.K = K.contiguous().numpy()
-        self.K64 = dictionary.in_float64._channels.contiguous().numpy()
+        self.size = (*self.y.shape[-2:], K.shape[-1])
+        self.room = (0, -K.shape[-1] % 8 + K.shape[-1])  # see _conv_compiled: columns of zeros
+        extra = (0, -K.shape[-1] % 8)
+        self.K = F.pad(K, extra).contiguous().numpy()
+        self.K64 = F.pad(dictionary.in_float64._channels, extra).contiguous().numpy()
         self.refresh()
 
     def refresh(self) -> None:
         """The residual afresh, and what each kernel sees of it: no rounding error adds up."""
-        from ._conv_compiled import residual  # here: importing numba takes a third of a second
+        from ._conv_compiled import subtract_decoded  # importing numba takes a third of a second
 
-        self.r64 = torch.from_numpy(residual(self.K64, self.y.numpy(), self.z.numpy()))
-        self.r = self.r64.to(self.y.dtype)
+        self.r64 = F.pad(self.y.double(), self.room)
+        norm = subtract_decoded(self.K64, self.r64.numpy(), self.size, self.z.numpy())
+        self.norm = torch.tensor([[norm]], dtype=torch.float64)
+        self.r = self.r64.to(self.y.dtype, copy=True)
         self.c = self.correlate(self.r, self.dictionary)
 
     def correlate(self, r: Tensor, dictionary) -> Tensor:
-        return F.conv2d(dictionary._continued(r[None]), dictionary._channels)[0]
+        images = r[None, ..., : self.size[1]]
+        return F.conv2d(dictionary._continued(images), dictionary._channels)[0]
 
     def seen(self, c: Tensor) -> Tensor:
         return c.amax() if self.nonnegative else c.abs().amax()
@@ -167,10 +171,10 @@ class _Image:
 
         number = self.inverse.numpy().dtype.type
         lam, sign = number(lam), number(0 if self.nonnegative else 1)
-        c, z = self.c.numpy(), self.z.numpy()
-        places = places_at_work(c, z, lam, sign)
-        r = self.r.contiguous().numpy()
-        descend(self.K, self.inverse.numpy(), r, z, lam, sign, places, sweeps - 1)
+        z = self.z.numpy()
+        places = places_at_work(self.c.flatten().numpy(), z.reshape(-1), lam, sign)
+        inverse, r = self.inverse.numpy(), self.r.numpy()
+        descend(self.K, inverse, r, self.size, z, lam, sign, places, sweeps - 1)
         self.refresh()
         return sweeps
 
@@ -181,17 +185,14 @@ class _Image:
         rounding = eps * 0.5 * self.y.double().square().sum()
 
         def enough(bounds, slack=0.0):
-            return bool(
-                (bounds.relative_gap[0] <= tol * (1 + slack)) | (bounds.gap[0] <= rounding)
-            )
+            return bool((bounds.relative_gap[0] <= tol * (1 + slack)) | (bounds.gap[0] <= rounding))
 
         if self.y.dtype == torch.float32 and (tol is None or enough(bounds)):
             bounds = self.bounds(self.seen(self.correlate(self.r64, self.dictionary.in_float64)))
         return bounds, tol is not None and enough(bounds)
 
     def bounds(self, seen: Tensor) -> Certificate:
-        args = (self.y.double(), self.z.double(), self.r64)
-        y, z, r = (x[None] for x in args)
-        lam = torch.tensor([self.lam], dtype=torch.float64)
-        operator = self.dictionary.in_float64
-        return Certificate(*_bounds(operator, y, z, r, seen[None], lam, self.nonnegative))
+        y, r = self.y.double()[None], self.r64[None, ..., : self.size[1]]
+        lam, operator = torch.tensor([self.lam], dtype=torch.float64), self.dictionary.in_float64
+        # Of a code, the bounds need its norm only
+        return Certificate(*_bounds(operator, y, self.norm, r, seen[None], lam, self.nonnegative))
