@@ -67,9 +67,19 @@ class _ADMM(_Run):
     def __init__(self, dictionary, y: Tensor, lam: Tensor, z: Tensor, options):
         self.torus = _Torus(dictionary, y.shape[-2:])
         super().__init__(dictionary, y, lam, z, options)
-        self.z, self.v = self.torus.widen(z), self.torus.widen(torch.zeros_like(z))
         self.t *= 0.1 * dictionary.K.square().sum()  # a tenth of the mean eigenvalue of WWᵀ
+        u = self.multipliers(z) if z.any() else torch.zeros_like(z)
+        self.z, self.v = self.torus.widen(z), self.torus.widen(u)
         self.changed()
+
+    def multipliers(self, z: Tensor) -> Tensor:
+        """u of a warm start. The step to x makes ρu the gradient Wᵀ(y − Wx), and shrinking keeps
+        that within ±λ.
+        """
+        gradient = self.dictionary.adjoint(self.y - self.dictionary.decode(z))
+        lam = self.lam.to(z).reshape(self.shape)
+        low = torch.full_like(lam, -torch.inf) if self.options.nonnegative else -lam
+        return gradient.clamp(low, lam) / self.t.reshape(self.shape)
 
     def keep_rows(self, keep, y, lam, z, v, t) -> None:
         self.rows = self.rows[keep]
