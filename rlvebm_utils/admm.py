@@ -68,18 +68,21 @@ class _ADMM(_Run):
         self.torus = _Torus(dictionary, y.shape[-2:])
         super().__init__(dictionary, y, lam, z, options)
         self.t *= 0.1 * dictionary.K.square().sum()  # a tenth of the mean eigenvalue of WWᵀ
-        u = self.multipliers(z) if z.any() else torch.zeros_like(z)
-        self.z, self.v = self.torus.widen(z), self.torus.widen(u)
+        self.z = self.torus.widen(z)
+        self.v = self.multipliers(z) if z.any() else torch.zeros_like(self.z)
         self.changed()
 
     def multipliers(self, z: Tensor) -> Tensor:
         """u of a warm start. The step to x makes ρu the gradient Wᵀ(y − Wx), and shrinking keeps
-        that within ±λ.
+        that within ±λ, except where no kernel may stand.
         """
-        gradient = self.dictionary.adjoint(self.y - self.dictionary.decode(z))
+        residual = self.y - self.dictionary.decode(z)
+        gradient = self.torus.correlate(self.torus.place(residual))
         lam = self.lam.to(z).reshape(self.shape)
         low = torch.full_like(lam, -torch.inf) if self.options.nonnegative else -lam
-        return gradient.clamp(low, lam) / self.t.reshape(self.shape)
+        p, q = self.torus.places
+        gradient[..., :p, :q] = gradient[..., :p, :q].clamp(low, lam)
+        return gradient / self.t.reshape(self.shape)
 
     def keep_rows(self, keep, y, lam, z, v, t) -> None:
         self.rows = self.rows[keep]
@@ -176,6 +179,11 @@ class _Torus:
         (h, w), (p, q) = self.grid, self.places
         return F.pad(z, (0, w - q, 0, h - p)).clone()
 
+    def place(self, y: Tensor) -> Tensor:
+        """Images as (N, C, …) on the grid, with zeros around."""
+        (h, w), (height, width) = self.size, self.grid
+        return F.pad(y.reshape(len(y), -1, h, w), (0, width - w, 0, height - h))
+
     def narrow(self, z: Tensor) -> Tensor:
         return _crop(z, self.places)
 
@@ -222,8 +230,7 @@ class _Torus:
         y, z = run.y.reshape(len(run.y), -1, *self.size), run.z
         decoded = torch.fft.irfft2(torus.mix(torch.fft.rfft2(z.to(dtype))), s=self.grid)
         r = y.to(dtype) - _crop(decoded, self.size)
-        (h, w), room = self.size, self.grid
-        c = torus.narrow(torus.correlate(F.pad(r, (0, room[1] - w, 0, room[0] - h)))).flatten(1)
+        c = torus.narrow(torus.correlate(torus.place(r))).flatten(1)
         seen = c.amax(1) if run.options.nonnegative else c.abs().amax(1)
         return _bounds(
             self.dictionary.in_float64, y.double(), self.narrow(z).double(), r.double(),
