@@ -21,6 +21,8 @@ relative to the size of what they compare (B. Wohlberg, *ADMM penalty parameter 
 residual balancing*, 2017).
 """
 
+from functools import cached_property
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -170,9 +172,13 @@ class _Torus:
         self.grid = dictionary._grid(size)
         self.places = dictionary._code_shape(size)[1:]
         self.K = torch.fft.rfft2(dictionary._channels, s=self.grid)  # (n, C, …)
-        self.circular = ConvDictionary(dictionary.K, borders="circular")
+        self.circular = ConvDictionary(dictionary.K, "fourier", "circular")
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """WWᵀ: for each frequency C × C."""
         K = self.K.movedim((0, 1), (-1, -2))
-        self.gram = K @ K.mH  # WWᵀ: for each frequency C × C
+        return K @ K.mH
 
     def widen(self, z: Tensor) -> Tensor:
         """A copy of the codes with zeros for the grid's other places."""
@@ -226,7 +232,7 @@ class _Torus:
 
     def certificate(self, run: _ADMM, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Energy and lower bound of the codes of a run; sums in float64, W in the dtype given."""
-        torus = self if dtype == self.circular.K.dtype else self.in_float64()
+        torus = self if dtype == self.circular.K.dtype else self.in_float64
         y, z = run.y.reshape(len(run.y), -1, *self.size), run.z
         decoded = torch.fft.irfft2(torus.mix(torch.fft.rfft2(z.to(dtype))), s=self.grid)
         r = y.to(dtype) - _crop(decoded, self.size)
@@ -237,10 +243,9 @@ class _Torus:
             seen.double(), run.lam, run.options.nonnegative,
         )  # fmt: skip
 
+    @cached_property
     def in_float64(self) -> "_Torus":
-        if not hasattr(self, "_double"):
-            self._double = _Torus(self.dictionary.in_float64, self.size)
-        return self._double
+        return _Torus(self.dictionary.in_float64, self.size)
 
 
 def _has_fast_conv(r: Tensor) -> bool:
