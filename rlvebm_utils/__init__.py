@@ -7,7 +7,9 @@ Everything here needs torch alone. The parts with more needs are imported by nam
 """
 
 from ._progress import track
+from .admm import admm
 from .conv import ConvDictionary
+from .conv_encoding import compile_image_encoder, encode_images
 from .conv_learning import LearnedKernels, learn_kernels
 from .encoding import compile_encoder, encode
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
@@ -31,10 +33,13 @@ __all__ = [
     "LearnedDictionary",
     "LearnedKernels",
     "Solution",
+    "admm",
     "certificate",
     "compile_encoder",
+    "compile_image_encoder",
     "duality_gap",
     "encode",
+    "encode_images",
     "energy",
     "fista",
     "ista",

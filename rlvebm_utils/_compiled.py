@@ -197,8 +197,8 @@ def solve_rows(G, G64, inverse, b, squared, lam, z, sign, tol, floor, rounding, 
 
     b = YW (N × n), squared = ‖y‖² and lam (N,) are float64; so are the results energy and dual
     (N,). G64: G in float64, read where entries of G are too far (``rounding``) from it. inverse:
-    one over the diagonal of G. sign: 1, or 0 for codes ≥ 0. floor: a gap below floor·½‖y‖² counts as
-    none. work (N,): sweeps and conjugate-gradient steps, the same for all widths.
+    one over the diagonal of G. sign: 1, or 0 for codes ≥ 0. floor: a gap below floor·½‖y‖² counts
+    as none. work (N,): sweeps and conjugate-gradient steps, the same for all widths.
     """
     N, n = z.shape
     real = z.dtype.type

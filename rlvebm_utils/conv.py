@@ -15,6 +15,7 @@ from torch import Tensor
 from ._validate import check_tensor, describe
 
 METHODS = ("auto", "fourier", "spatial")
+BORDERS = ("valid", "circular")
 
 
 class ConvDictionary:
@@ -24,8 +25,10 @@ class ConvDictionary:
     float64, on any device; copied. Samples are images (h, w) or (C, h, w), codes (n, h − a + 1,
     w − b + 1), and both may come as batches (N, …); images of every size that the kernels fit in.
 
-    Borders: an entry of a code is a place where the whole kernel lies inside the image ("valid"
-    codes, "full" convolution), so that nothing has to be made up beyond the border.
+    borders: with "valid" an entry of a code is a place where the whole kernel lies inside the image
+    ("valid" codes, "full" convolution), so that nothing has to be made up beyond the border. With
+    "circular" the image is a torus: a kernel that leaves at one side comes in at the other, and
+    codes are (n, h, w); this is what Fourier methods in the literature solve.
 
     method: "spatial" cuts the image into patches and multiplies them by all kernels in one matrix
     product; "fourier" multiplies spectra instead. The first costs about 2·n·C·a·b multiplications
@@ -37,7 +40,7 @@ class ConvDictionary:
 
     code_ndim = 3  # dimensions of one code, without the batch
 
-    def __init__(self, K: Tensor, method: str = "auto"):
+    def __init__(self, K: Tensor, method: str = "auto", borders: str = "valid"):
         check_tensor("K", K)
         if K.ndim not in (3, 4):
             raise ValueError(
@@ -47,8 +50,10 @@ class ConvDictionary:
             raise ValueError(f"K: expected at least one non-zero kernel, got {describe(K)}")
         if method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+        if borders not in BORDERS:
+            raise ValueError(f"borders: expected one of {', '.join(BORDERS)}, got {borders!r}")
         self.K = K.detach().clone()
-        self.method = method
+        self.method, self.borders = method, borders
 
     def __repr__(self) -> str:
         kernels = "×".join(map(str, self.K.shape[1:]))
@@ -74,18 +79,20 @@ class ConvDictionary:
     def to(self, *, device=None, dtype=None) -> "ConvDictionary":
         """The same kernels on another device or in another dtype."""
         K = self.K.to(device=device or self.K.device, dtype=dtype or self.K.dtype)
-        return ConvDictionary(K, self.method)
+        return ConvDictionary(K, self.method, self.borders)
 
     def decode(self, z: Tensor) -> Tensor:
         """Σᵢ Kᵢ * Zᵢ: codes (…, n, p, q) → images (…, h, w) or (…, C, h, w)."""
         batch, maps = z.shape[:-3], z.reshape(-1, *z.shape[-3:])
         size = self._image_size(z)
         if self.uses_fourier and len(maps):  # an FFT of nothing is an error
-            grid = _fast_size(size)
+            grid = self._grid(size)
             x = _crop(torch.fft.irfft2(self._mix(*self._spectra(maps, grid)), s=grid), size)
         else:
             M = self._channels.flatten(1)  # (n, C·a·b)
-            x = self._in_parts(lambda z: F.fold(M.T @ z.flatten(2), size, self._window), maps)
+            full = tuple(z.shape[-2 + i] + self._window[i] - 1 for i in (0, 1))
+            x = self._in_parts(lambda z: F.fold(M.T @ z.flatten(2), full, self._window), maps)
+            x = _wrap(x, size)
         return x.reshape(*batch, *self.K.shape[1:-2], *size)
 
     def adjoint(self, r: Tensor) -> Tensor:
@@ -93,11 +100,11 @@ class ConvDictionary:
         batch, size = r.shape[: r.ndim - self.sample_ndim], r.shape[-2:]
         images = r.reshape(-1, self._channels.shape[1], *size)
         if self.uses_fourier and len(images):
-            grid = _fast_size(size)
+            grid = self._grid(size)
             K, r = self._spectra(images, grid)
             z = self._back(K, r, grid, size)
         else:
-            M = self._channels.flatten(1)
+            M, images = self._channels.flatten(1), self._continued(images)
             z = self._in_parts(lambda r: M @ F.unfold(r, self._window), images)
         return z.reshape(*batch, *self._code_shape(size))
 
@@ -105,12 +112,13 @@ class ConvDictionary:
         """For a batch of images y, the function z ↦ adjoint(decode(z) − y).
 
         On spectra it never leaves them between the two: an image fills its grid, so a full
-        convolution does not wrap around, and what wraps in the adjoint lies outside the code.
+        convolution does not wrap around (unless it should: then the grid is the image), and what
+        wraps in the adjoint lies outside the code.
         """
         if not (self.uses_fourier and len(y)):
             return lambda z: self.adjoint(self.decode(z) - y)
         size = y.shape[-2:]
-        grid = _fast_size(size)
+        grid = self._grid(size)
         K, target = self._spectra(y.reshape(-1, self._channels.shape[1], *size), grid)
 
         def gradient(z: Tensor) -> Tensor:
@@ -189,11 +197,24 @@ class ConvDictionary:
 
     def _code_shape(self, size) -> tuple[int, int, int]:
         (h, w), (a, b) = size, self._window
-        return self.n_atoms, h - a + 1, w - b + 1
+        return (self.n_atoms, h, w) if self._wraps else (self.n_atoms, h - a + 1, w - b + 1)
 
     def _image_size(self, z: Tensor) -> tuple[int, int]:
         (p, q), (a, b) = z.shape[-2:], self._window
-        return p + a - 1, q + b - 1
+        return (p, q) if self._wraps else (p + a - 1, q + b - 1)
+
+    @property
+    def _wraps(self) -> bool:
+        return self.borders == "circular"
+
+    def _grid(self, size) -> tuple[int, int]:
+        """Where the spectra live: a torus is its own grid, any other image may have some room."""
+        return tuple(size) if self._wraps else _fast_size(size)
+
+    def _continued(self, images: Tensor) -> Tensor:
+        """Images (N, C, h, w) that go on beyond the border, if they do, by a kernel less one."""
+        a, b = self._window
+        return F.pad(images, (0, b - 1, 0, a - 1), "circular") if self._wraps else images
 
     # ---- the two ways to compute ----
 
@@ -217,6 +238,18 @@ class ConvDictionary:
 
 def _crop(x: Tensor, size) -> Tensor:
     return x[..., : size[0], : size[1]].contiguous()
+
+
+def _wrap(x: Tensor, size) -> Tensor:
+    """What lies beyond an image of this size comes in at the other side."""
+    h, w = size
+    if x.shape[-2:] == (h, w):
+        return x
+    image = x[..., :h, :w].clone()
+    image[..., : x.shape[-2] - h, :] += x[..., h:, :w]
+    image[..., : x.shape[-1] - w] += x[..., :h, w:]
+    image[..., : x.shape[-2] - h, : x.shape[-1] - w] += x[..., h:, w:]
+    return image
 
 
 def _fast_size(size) -> tuple[int, int]:

@@ -116,8 +116,12 @@ def _certificate(dictionary, y: Tensor, z: Tensor, lam: Tensor, nonnegative: boo
     r = y - operator.decode(z)
     c = _over_code(operator.adjoint(r), dictionary)
     seen = c.amax(-1) if nonnegative else c.abs().amax(-1)
-    r, y = r.flatten(1), y.flatten(1)
+    return _bounds(operator, y, z, r, seen, lam, nonnegative)
 
+
+def _bounds(operator, y: Tensor, z: Tensor, r: Tensor, seen: Tensor, lam: Tensor, nonnegative):
+    """The certificate from the residuals r = y − Wz and, of each, the largest of Wᵀr."""
+    r, y = r.flatten(1), y.flatten(1)
     # The best multiple of r is ⟨y, r⟩/‖r‖²; feasible multiples end at λ / max Wᵀr.
     squared = r.square().sum(-1)
     best = torch.where(squared > 0, (y * r).sum(-1) / squared, 1.0)

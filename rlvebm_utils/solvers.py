@@ -127,8 +127,10 @@ class _Options:
     restart: bool
 
 
-def _solve(dictionary, y, lam, z0, options: _Options) -> Solution:
-    """Check and batch the arguments, run, undo the batching."""
+def _solve(dictionary, y, lam, z0, options: _Options, method=None) -> Solution:
+    """Check and batch the arguments, run (as :class:`_Run` if no other method), undo the
+    batching.
+    """
     check_dictionary(dictionary)
     dictionary.check_samples(y)
     if z0 is not None:
@@ -147,7 +149,7 @@ def _solve(dictionary, y, lam, z0, options: _Options) -> Solution:
     else:
         z = z0.detach()[None].clone() if single else z0.detach().clone()
 
-    run = _Run(dictionary, y, lam, z, options)
+    run = (method or _Run)(dictionary, y, lam, z, options)
     run.iterate()
     solution = run.solution()
     if options.tol is not None and not solution.converged.all():

@@ -1,0 +1,201 @@
+"""The fast way to convolutional codes: one call that picks the solver for the machine and certifies
+every image.
+
+:func:`rlvebm_utils.fista` is the readable reference for the same problem.
+"""
+
+import importlib.util
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._validate import describe
+from .admm import admm
+from .conv import ConvDictionary
+from .energies import Certificate, _bounds
+from .solvers import Solution, _Options, _Run, _solve
+
+BACKENDS = ("auto", "numba", "torch")
+SWEEPS = 20  # between two certificates
+
+
+def encode_images(
+    dictionary: ConvDictionary,
+    y: Tensor,
+    lam: float | Tensor,
+    *,
+    z0: Tensor | None = None,
+    nonnegative: bool = False,
+    tol: float | None = 1e-4,
+    max_iter: int = 10_000,
+    backend: str = "auto",
+) -> Solution:
+    """Codes with min_z ½‖y − Σᵢ Kᵢ * Zᵢ‖² + λ‖z‖₁ (and z ≥ 0 if asked for) of one image or a batch.
+
+    Arguments, result and errors as for :func:`rlvebm_utils.fista`; ``tol`` is the certified
+    relative duality gap of every image.
+
+    backend: "numba" is coordinate descent on the places in use (CPU; needs the extra ``fast``;
+    images are shared among the threads; an iteration is one sweep over these places), "torch" is
+    :func:`rlvebm_utils.admm`. "auto" takes "numba" on a CPU where :func:`compile_image_encoder` has
+    been called once, because the code of a photograph at a usual λ is nearly all zeros and only
+    coordinate descent does no work for them. A sweep costs as much as there are non-zeros: with
+    0.6 % of them in use it is ahead, with 10 % (weak λ, kernels that do not fit the images) ADMM
+    is, by about as much; then ask for "torch". Asked for by name, "numba" compiles at its first
+    use (some seconds).
+    """
+    if backend not in BACKENDS:
+        raise ValueError(
+            f"backend: expected one of {', '.join(map(repr, BACKENDS))}, got {backend!r}"
+        )
+    if not isinstance(dictionary, ConvDictionary):
+        raise TypeError(f"dictionary: expected a ConvDictionary, got {describe(dictionary)}")
+    if not _use_numba(backend, dictionary):
+        return admm(dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol, max_iter=max_iter)
+    options = _Options(nonnegative, tol, max_iter, False, False, momentum=False, restart=False)
+    return _solve(dictionary, y, lam, z0, options, _Descent)
+
+
+def compile_image_encoder() -> None:
+    """Compile the "numba" backend of :func:`encode_images` for float32 and float64; once on a
+    machine, the result is kept on disk.
+    """
+    for dtype in (torch.float32, torch.float64):
+        one = torch.ones(1, 1, 1, dtype=dtype)
+        encode_images(ConvDictionary(one), one[0], 0.5, backend="numba")
+
+
+def _use_numba(backend: str, dictionary: ConvDictionary) -> bool:
+    possible = dictionary.K.device.type == "cpu"
+    possible = possible and dictionary.K.dtype in (torch.float32, torch.float64)
+    installed = importlib.util.find_spec("numba") is not None
+    if backend == "auto":
+        return possible and installed and _is_compiled()
+    if backend == "numba" and not possible:
+        raise ValueError(
+            f"backend: 'numba' needs float32 or float64 kernels on the CPU, got {dictionary}"
+        )
+    if backend == "numba" and not installed:
+        raise ImportError(
+            "backend: 'numba' needs numba; install rlvebm_utils[fast], or choose backend='torch'"
+        )
+    return backend == "numba"
+
+
+def _is_compiled() -> bool:
+    """In this process, or on disk by an earlier one: compiling is nothing to surprise people
+    with.
+    """
+    from ._conv_compiled import descend
+
+    return bool(descend.signatures) or any(
+        Path(descend._cache.cache_path).glob("_conv_compiled.descend*.nbi")
+    )
+
+
+class _Descent(_Run):
+    """All images of a batch, each by itself, shared among the threads."""
+
+    def keep_rows(self, keep, y, lam, z, v, t) -> None:
+        self.rows, self.y, self.lam = self.rows[keep], y[keep], lam[keep]
+
+    def iterate(self) -> None:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(self.solve, range(len(self.y))))
+
+    def solve(self, row: int) -> None:
+        options = self.options
+        image = _Image(
+            self.dictionary, self.y[row], self.lam[row], self.result[row], options.nonnegative
+        )
+        sweeps = 0
+        for level in image.levels():  # of λ, falling to the one asked for: few places at a time
+            if sweeps >= options.max_iter:
+                break
+            sweeps += image.descend(level, min(8, options.max_iter - sweeps))
+        while True:
+            certificate, done = image.certificate(options.tol)
+            if done or sweeps >= options.max_iter:
+                break
+            sweeps += image.descend(image.lam, min(SWEEPS, options.max_iter - sweeps))
+        self.iterations[row], self.converged[row] = sweeps, done
+        self.energy[row], self.dual[row] = certificate.energy[0], certificate.dual[0]
+
+
+class _Image:
+    """One image y, its code z (updated in place) and the residual r = y − Wz."""
+
+    def __init__(self, dictionary, y: Tensor, lam: Tensor, z: Tensor, nonnegative: bool):
+        self.dictionary, self.nonnegative = dictionary, nonnegative
+        self.lam = float(lam)
+        self.y = y.reshape(dictionary._channels.shape[1], *y.shape[-2:]).contiguous()
+        self.z = z
+        K = dictionary._channels
+        squared = K.flatten(1).square().sum(1)
+        self.inverse = torch.where(squared > 0, 1 / squared, 0)  # a zero kernel never moves
+        self.size = (*self.y.shape[-2:], K.shape[-1])
+        self.room = (0, -K.shape[-1] % 8 + K.shape[-1])  # see _conv_compiled: columns of zeros
+        extra = (0, -K.shape[-1] % 8)
+        self.K = F.pad(K, extra).contiguous().numpy()
+        self.K64 = F.pad(dictionary.in_float64._channels, extra).contiguous().numpy()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The residual afresh, and what each kernel sees of it: no rounding error adds up."""
+        from ._conv_compiled import subtract_decoded  # importing numba takes a third of a second
+
+        self.r64 = F.pad(self.y.double(), self.room)
+        norm = subtract_decoded(self.K64, self.r64.numpy(), self.size, self.z.numpy())
+        self.norm = torch.tensor([[norm]], dtype=torch.float64)
+        self.r = self.r64.to(self.y.dtype, copy=True)
+        self.c = self.correlate(self.r, self.dictionary)
+
+    def correlate(self, r: Tensor, dictionary) -> Tensor:
+        images = r[None, ..., : self.size[1]]
+        return F.conv2d(dictionary._continued(images), dictionary._channels)[0]
+
+    def seen(self, c: Tensor) -> Tensor:
+        return c.amax() if self.nonnegative else c.abs().amax()
+
+    def levels(self) -> list[float]:
+        """λ·2ᵏ, …, 2λ, λ, from half of what the kernels see at the start."""
+        seen = float(self.seen(self.c))
+        ratio = seen / self.lam if self.lam > 0 else 2**10
+        count = min(10, max(0, math.ceil(math.log2(ratio)) - 1)) if ratio > 1 else 0
+        lowest = self.lam if self.lam > 0 else seen / 2**11
+        return [lowest * 2**k for k in range(count, 0, -1)] + [self.lam]
+
+    def descend(self, lam: float, sweeps: int) -> int:
+        from ._conv_compiled import descend, places_at_work
+
+        number = self.inverse.numpy().dtype.type
+        lam, sign = number(lam), number(0 if self.nonnegative else 1)
+        z = self.z.numpy()
+        places = places_at_work(self.c.flatten().numpy(), z.reshape(-1), lam, sign)
+        inverse, r = self.inverse.numpy(), self.r.numpy()
+        descend(self.K, inverse, r, self.size, z, lam, sign, places, sweeps - 1)
+        self.refresh()
+        return sweeps
+
+    def certificate(self, tol: float | None) -> tuple[Certificate, bool]:
+        """The bounds, and whether they are good enough: the last word is float64's."""
+        bounds = self.bounds(self.seen(self.c).double())
+        eps = torch.finfo(self.y.dtype).eps
+        rounding = eps * 0.5 * self.y.double().square().sum()
+
+        def enough(bounds, slack=0.0):
+            return bool((bounds.relative_gap[0] <= tol * (1 + slack)) | (bounds.gap[0] <= rounding))
+
+        if self.y.dtype == torch.float32 and (tol is None or enough(bounds)):
+            bounds = self.bounds(self.seen(self.correlate(self.r64, self.dictionary.in_float64)))
+        return bounds, tol is not None and enough(bounds)
+
+    def bounds(self, seen: Tensor) -> Certificate:
+        y, r = self.y.double()[None], self.r64[None, ..., : self.size[1]]
+        lam, operator = torch.tensor([self.lam], dtype=torch.float64), self.dictionary.in_float64
+        # Of a code, the bounds need its norm only
+        return Certificate(*_bounds(operator, y, self.norm, r, seen[None], lam, self.nonnegative))
