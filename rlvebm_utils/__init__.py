@@ -1,5 +1,5 @@
 """Sparse coding as an energy-based model: operators, energies with certificates, solvers,
-dictionary learning.
+dictionary learning, learned encoders.
  Everything here needs torch alone. The parts with more needs are imported by name:
 ``rlvebm_utils.data``, ``rlvebm_utils.plots``, ``rlvebm_utils.widgets``, ``rlvebm_utils.claims``
 (extra ``course``).
@@ -7,6 +7,7 @@ dictionary learning.
 
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
 from .learning import LearnedDictionary, learn_dictionary
+from .lista import LISTA, train_lista
 from .operators import Dictionary
 from .prox import nonnegative_soft_threshold, soft_threshold
 from .solvers import ConvergenceWarning, History, Solution, fista, ista
@@ -17,6 +18,7 @@ __all__ = [
     "ConvergenceWarning",
     "Dictionary",
     "History",
+    "LISTA",
     "LearnedDictionary",
     "Solution",
     "certificate",
@@ -29,4 +31,5 @@ __all__ = [
     "learn_dictionary",
     "nonnegative_soft_threshold",
     "soft_threshold",
+    "train_lista",
 ]

@@ -114,6 +114,46 @@ MUTATIONS = {
         {"W[:, dead] = _unit_norm(residual[worst].T)": "pass"},
         "test_learning.py::test_atoms_that_no_sample_uses_are_replaced",
     ),
+    "LISTA steps uphill": Mutation(
+        "lista.py",
+        {"z + step[k] * A": "z - step[k] * A"},
+        "test_lista.py::test_untrained_equals_ista",
+    ),
+    "LISTA without back-propagation through time": Mutation(
+        "lista.py",
+        {"residual = y - B.decode(z)": "z = z.detach() if k else z; residual = y - B.decode(z)"},
+        "test_lista.py::test_gradient_reaches_every_step",
+    ),
+    "LISTA at learning rate 0": Mutation(
+        "lista.py",
+        {'"lr": learning_rate * scale[name]': '"lr": 0 * scale[name]'},
+        "test_lista.py::test_training_pays_off_on_samples_never_seen",
+    ),
+    "LISTA left untrained": Mutation(
+        "lista.py",
+        {"            optimiser.step()\n": ""},
+        "test_lista.py::test_training_pays_off_on_samples_never_seen",
+    ),
+    "LISTA climbs the energy": Mutation(
+        "lista.py",
+        {"loss.backward()": "(-loss).backward()"},
+        "test_lista.py::test_training_pays_off_on_samples_never_seen",
+    ),
+    "LISTA's steps go past 2/L": Mutation(
+        "lista.py",
+        {"2 * torch.sigmoid(self.step_logit)": "(1 + self.step_logit.abs())"},
+        "test_lista.py::test_no_step_goes_past_two_over_l",
+    ),
+    "LISTA keeps its thresholds for every λ": Mutation(
+        "lista.py",
+        {"share * threshold[k]": "threshold[k]"},
+        "test_lista.py::test_another_lambda_scales_the_thresholds",
+    ),
+    "LISTA trusts everything": Mutation(
+        "lista.py",
+        {"<= (self.trusted_gap": ">= 0 * (self.trusted_gap"},
+        "test_lista.py::test_trusts_what_it_knows_and_nothing_else",
+    ),
 }
 
 
