@@ -209,7 +209,7 @@ def test_an_exception_is_shown_and_the_next_good_value_clears_it(where):
     slider = panel.controls["lam"]
     assert panel.error is None and "rlv-error" not in panel.html
     slider.value = 2.0
-    assert "RuntimeError: &lt;too&gt; large" in panel.html and "lam = 2.00" in panel.html
+    assert "RuntimeError: &lt;too&gt; large" in panel.html and "λ = 2.00" in panel.html
     assert 'role="alert"' in panel.html and "<svg" not in panel.html, "no stale picture beside it"
     assert isinstance(panel.error, RuntimeError)
     slider.value = 0.5
@@ -252,8 +252,8 @@ def test_each_move_is_one_assignment():
 def test_what_a_screen_reader_is_told():
     panel = simple(readouts=lambda a: {"count": 7}, headline="count", title="A & B")
     assert "&quot;\\u03bb&quot;: &quot;0.100; count: 7&quot;" in panel.html
-    assert alt(panel) == "A & B: count 7"
-    assert 'aria-label="A &amp; B: count 7"' in panel.html
+    assert alt(panel) == "A & B, λ = 0.100: count 7"
+    assert 'aria-label="A &amp; B, λ = 0.100: count 7"' in panel.html
     quoted = simple(alt=lambda a: '<"a">')
     assert 'aria-label="&lt;&quot;a&quot;&gt;"' in quoted.html
 
