@@ -44,7 +44,8 @@ STYLE = """<style>
 
 # The slider of ipywidgets has a role and values but no name, and says log λ for λ. A picture that
 # cannot load is the one hook that an HTML widget has after each change; where it is not allowed to
-# run, nothing else is lost. (ipywidgets 7 draws the handle with jQuery UI, without any role.)
+# run, nothing else is lost. (ipywidgets 7 draws the handle with jQuery UI, without any role. In
+# Notebook 7 the arrow keys fold headings, unless the element that has the focus says no.)
 _NAME_THE_SLIDERS = """
 const spoken = JSON.parse(this.dataset.spoken);
 for (const slider of this.closest('.rlv-panel')?.querySelectorAll('.widget-slider') ?? []) {
@@ -54,6 +55,7 @@ for (const slider of this.closest('.rlv-panel')?.querySelectorAll('.widget-slide
   handle.setAttribute('role', 'slider');
   handle.setAttribute('aria-label', name);
   handle.setAttribute('aria-valuetext', spoken[name]);
+  handle.dataset.lmSuppressShortcuts = 'true';
 }"""
 
 
