@@ -10,6 +10,8 @@ what the whole notebook showed; a cell that it misses is kept by the tag ``slide
 """
 
 import ast
+import os
+import re
 import symtable
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import nbformat
 
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LARGEST = 500_000  # bytes of an exported page
 
 
@@ -36,6 +39,26 @@ def only_panels(notebook):
             for one in reversed(statements):
                 needed = (needed - _sets(one) if _is_sure(one) else needed) | _reads(one)
     return nbformat.v4.new_notebook(cells=kept, metadata=notebook.metadata)
+
+
+def stray_widgets(notebook) -> list[str]:
+    """In a notebook just run: widgets that no test would move, one sentence each."""
+    found = []
+    for number, cell in enumerate(notebook.cells):
+        panels = 0
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            text = data.get("text/plain", "")
+            if WIDGET_VIEW not in data or re.fullmatch(r".*: \d+ steps", text):  # a progress bar
+                continue
+            panels += text.startswith("Slider panel “")
+            if not text.startswith("Slider panel “"):
+                found.append(f"cell {number}: a widget outside of a slider panel: {text[:60]}")
+            elif "slider" not in tags(cell):
+                found.append(f"cell {number}: a slider panel, and the cell lacks the tag slider")
+        if "slider" in tags(cell) and panels != 1:
+            found.append(f"cell {number}: tagged slider, and shows {panels} panels")
+    return found
 
 
 def _code(notebook) -> Iterator:
@@ -109,8 +132,10 @@ def _export(panel, path: Path) -> Path:
 def main(folder: Path) -> None:
     import jupytext
 
-    from tools.notebooks import execute, texts
+    from tools.notebooks import ROOT, execute, texts
 
+    paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     folder.mkdir(parents=True, exist_ok=True)
     for text in texts():
         notebook = only_panels(jupytext.read(text))
@@ -118,8 +143,8 @@ def main(folder: Path) -> None:
             export = f"export_displayed({str(folder.resolve())!r}, {text.stem!r})"
             export = f"from tools.panels import export_displayed\n{export}"
             notebook.cells.append(nbformat.v4.new_code_cell(export))
-            execute(notebook, text.parent)
-            print(notebook.cells[-1].outputs[0].data["text/plain"])
+            execute(notebook, text.parent, env=environment)
+            print(f"{text.stem}: {len(notebook.cells) - 1} cells run")
 
 
 if __name__ == "__main__":
