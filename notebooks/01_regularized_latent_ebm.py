@@ -54,8 +54,7 @@ import math
 import torch
 from torch import nn
 
-from rlvebm_utils import Dictionary, energy, fista, learn_dictionary, soft_threshold
-from rlvebm_utils._progress import track
+from rlvebm_utils import Dictionary, energy, fista, learn_dictionary, soft_threshold, track
 from rlvebm_utils.claims import claim
 from rlvebm_utils.data import load_digits
 from rlvebm_utils.plots import latent_ebm as draw
@@ -73,10 +72,8 @@ digits = load_digits(dtype=torch.float64)
 images = digits.images[:, 4:24, 4:24]
 print(f"the middle holds {float(images.sum() / digits.images.sum()):.1%} of the ink")
 
-X, Y = (
-    images[:, :10].flatten(1),
-    images[:, 10:].flatten(1),
-)  # upper and lower halves, 200 pixels each
+# Upper and lower halves, 200 pixels each:
+X, Y = images[:, :10].flatten(1), images[:, 10:].flatten(1)
 x_train, y_train, x, y = X[:4000], Y[:4000], X[4000:], Y[4000:]
 labels_train, labels = digits.labels[:4000], digits.labels[4000:]
 
@@ -836,6 +833,118 @@ print(f"the mean digit as the answer to all: {error(centre, flat[4000:]).mean():
 # %% [markdown]
 # It closes the circle: with no bits left in the code, the best answer is the blurred mean that we began with.
 #
+# ## Try it yourself
+#
+# Replace the `...`, run the cell, and it tells at once whether you are right. Each cell stands alone. The solution is folded below it.
+#
+# **1. The energy.** For a dictionary $W$ (a matrix with an atom in each column), a sample $y$ and a code $z$, return $E(y, z) = \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1$.
+
+# %% tags=["exercise"]
+import torch
+
+from rlvebm_utils import Dictionary, energy
+from rlvebm_utils.checks import check
+
+
+def my_energy(W, y, z, lam):
+    return ...
+
+
+W, y = torch.tensor([[1.0, 0.0, 0.6], [0.0, 1.0, 0.8]]), torch.tensor([1.0, 2.0])
+z = torch.tensor([0.0, 0.5, -1.0])
+check(
+    my_energy,
+    lambda W, y, z, lam: energy(Dictionary(W), y, z, lam),
+    (W, y, z, 0.3),
+    (W, y, z, 0.0),
+    hint="both norms act on whole vectors: sum over the entries",
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def my_energy(W, y, z, lam):
+#     return 0.5 * (y - W @ z).square().sum() + lam * z.abs().sum()
+# ```
+# </details>
+
+# %% [markdown]
+# **2. One choice.** The code is one-hot: it chooses a single column $w_k$ of $W$ at no cost. Return $F(y) = \min_k \tfrac12\Vert y - w_k\Vert^2$. (The cell compares with trying the columns one after the other.)
+
+# %% tags=["exercise"]
+import torch
+
+from rlvebm_utils.checks import check
+
+
+def F_one_hot(y, W):
+    return ...
+
+
+def one_by_one(y, W):
+    return min(0.5 * torch.dist(y, w) ** 2 for w in W.T)
+
+
+W = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
+check(
+    F_one_hot,
+    one_by_one,
+    (W[:, 4], W),
+    (torch.ones(5), W),
+    (torch.zeros(5), W),
+    hint="y[:, None] - W has all the differences as columns",
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def F_one_hot(y, W):
+#     return 0.5 * (y[:, None] - W).square().sum(0).min()
+# ```
+# </details>
+
+# %% [markdown]
+# **3. The ruler.** You are given a function `F1(y)`, the energy $F$ at $\lambda = 1$. Return $F$ at any other $\lambda > 0$, with no new minimisation. (The cell compares with a new minimisation.)
+
+# %% tags=["exercise"]
+import torch
+
+from rlvebm_utils import Dictionary, fista
+from rlvebm_utils.checks import check
+
+W = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def F_at(lam, y, F1):
+    return ...
+
+
+def F(y, lam=1.0):
+    return fista(Dictionary(W), y, lam, tol=1e-8).energy
+
+
+y = torch.arange(1, 5).double()
+check(
+    F_at,
+    lambda lam, y, F1: F(y, lam),
+    (0.5, y, F),
+    (2.0, y, F),
+    (0.1, -y, F),
+    hint="how does E change when y, z and λ are all divided by λ?",
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def F_at(lam, y, F1):
+#     return lam**2 * F1(y / lam)
+# ```
+# </details>
+
+# %% [markdown]
 # ## What to remember
 #
 # - An energy judges pairs: low where they fit. A latent variable gives one $x$ many answers; $F = \min_z E$ lets the best one speak.

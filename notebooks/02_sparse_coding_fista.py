@@ -679,6 +679,116 @@ draw.stroke_by_stroke(y, strokes.W, z, stages=(1, 2, 3, 5, 8, 13, 20, len(named)
 sparse_coding_panel(strokes, Y_test[3:13], nonnegative=True)
 
 # %% [markdown]
+# ## Try it yourself
+#
+# Replace the `...`, run the cell, and it tells at once whether you are right. Each cell stands alone. The solution is folded below it.
+#
+# **1. Shrinkage for strokes.** The strokes' weights may not be negative. Return the $z \ge 0$ that minimises $\tfrac12(z - v)^2 + t\,z$, for each entry of $v$.
+
+# %% tags=["exercise"]
+import torch
+
+from rlvebm_utils import nonnegative_soft_threshold
+from rlvebm_utils.checks import check
+
+
+def shrink_nonnegative(v, t):
+    return ...
+
+
+v = torch.linspace(-2, 2, 9)
+check(
+    shrink_nonnegative,
+    nonnegative_soft_threshold,
+    (v, 0.5),
+    (v, 0.0),
+    (-v.abs(), 1.0),
+    hint="what is the best z if the slope z − v + t is positive already at z = 0?",
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def shrink_nonnegative(v, t):
+#     return (v - t).clamp(min=0)
+# ```
+# </details>
+
+# %% [markdown]
+# **2. One step of ISTA.** From the code `z`, take one gradient step of size $1/L$ on $\tfrac12\Vert y - Wz\Vert^2$ and shrink by $\lambda/L$.
+
+# %% tags=["exercise"]
+import torch
+
+from rlvebm_utils import Dictionary, ista, soft_threshold
+from rlvebm_utils.checks import check
+
+
+def step(W, y, z, lam, L):
+    return ...
+
+
+def package_step(W, y, z, lam, L):
+    return ista(Dictionary(W), y, lam, z0=z, tol=None, max_iter=1).z
+
+
+W = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+y, z, L = W[:, 0] + W[:, 1], torch.ones(6).double(), Dictionary(W).lipschitz()
+check(
+    step,
+    package_step,
+    (W, y, 0 * z, 0.1, L),
+    (W, y, z, 0.1, L),
+    (W, y, z, 50.0, L),
+    hint="the gradient is Wᵀ(Wz − y); soft_threshold(v, t) shrinks v by t",
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def step(W, y, z, lam, L):
+#     return soft_threshold(z - W.T @ (W @ z - y) / L, lam / L)
+# ```
+# </details>
+
+# %% [markdown]
+# **3. Whose λ?** A paper minimises $\Vert y - Wz\Vert^2 + \mu\Vert z\Vert_1$, without the ½. Which λ gives the same codes here? (The cell minimises the paper's energy by trying many numbers $z$, for $y = 2$ and $W = 1$.)
+
+# %% tags=["exercise"]
+import torch
+
+from rlvebm_utils import soft_threshold
+from rlvebm_utils.checks import check
+
+
+def lam_of(mu):
+    return ...
+
+
+def our_code(mu):
+    lam = lam_of(mu)
+    return lam if lam is ... else soft_threshold(torch.tensor(2.0), lam)
+
+
+def paper_code(mu):
+    tries = torch.linspace(-3, 3, 60001)
+    return tries[((2 - tries) ** 2 + mu * tries.abs()).argmin()]
+
+
+check(our_code, paper_code, (1.0,), (2.0,), (3.0,), hint="multiply our energy by two", rtol=1e-3)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def lam_of(mu):
+#     return mu / 2
+# ```
+# </details>
+
+# %% [markdown]
 # ## What to remember
 #
 # - A sparse code minimises $\tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1$. Shrinkage makes exact zeros; λ decides how many.
@@ -692,8 +802,6 @@ sparse_coding_panel(strokes, Y_test[3:13], nonnegative=True)
 # - **Two conventions of the ½** give twice the λ. Check which one a paper or a library uses before comparing (scikit-learn's `Lasso` also divides by the number of rows).
 # - **λ above λ_max** gives the empty code. Choose λ as a share of λ_max when data changes scale.
 # - **Nearly equal atoms** make $L$ large and the valleys long: more iterations, and codes that jump between twins.
-#
-# Exercises will follow in a notebook of their own.
 #
 # ## References
 #

@@ -5,6 +5,7 @@ dictionary learning, learned encoders.
 (extra ``course``).
 """
 
+from ._progress import track
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
 from .learning import LearnedDictionary, learn_dictionary
 from .lista import LISTA, train_lista
@@ -31,5 +32,6 @@ __all__ = [
     "learn_dictionary",
     "nonnegative_soft_threshold",
     "soft_threshold",
+    "track",
     "train_lista",
 ]

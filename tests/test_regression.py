@@ -283,7 +283,7 @@ def test_network_off_blocks_the_world_and_not_this_machine():
 def run_nbval(folder, notebook):
     nbformat.write(notebook, folder / "00_small.ipynb")
     shutil.copy(notebooks.ROOT / "pyproject.toml", folder)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "00_small.ipynb"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n0", "00_small.ipynb"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
