@@ -216,6 +216,39 @@ def test_an_exception_is_shown_and_the_next_good_value_clears_it(where):
     assert panel.error is None and "rlv-error" not in panel.html and "<svg" in panel.html
 
 
+def test_the_stop_button_leaves_no_stale_picture():
+    def compute(lam):
+        if lam > 1:
+            raise KeyboardInterrupt
+        return {"z": [lam]}
+
+    panel = simple(compute)
+    panel.controls["lam"].value = 2.0
+    assert "KeyboardInterrupt" in panel.html and "<svg" not in panel.html
+    panel.controls["lam"].value = 0.5
+    assert panel.error is None and "<svg" in panel.html
+
+
+@pytest.mark.parametrize(
+    ("slider", "said"),
+    [
+        (ipywidgets.IntSlider(2, 1, 4, description="k"), ["1", "2", "3", "4"]),
+        (ipywidgets.SelectionSlider(options=[1, 2, 8], description="k"), ["1", "2", "8"]),
+        (ipywidgets.FloatSlider(0.5, min=0, max=1, description="k"), ["0.00", "0.500", "1.00"]),
+    ],
+)
+def test_any_slider_is_exported(slider, said, tmp_path):
+    """The first control that is one; and the words say its value, if nobody wrote better ones."""
+    panel = SliderPanel(
+        lambda name, k: {"z": [k]},
+        lambda a: [Stems(a["z"], "z", "x")],
+        {"name": picker(["a", "b"]), "k": slider},
+    )
+    frames = 3 if isinstance(slider, ipywidgets.FloatSlider) else 9
+    text = panel.export_html(tmp_path / "k.html", frames=frames).read_text("ascii")
+    assert re.findall(r"example = a, k = ([\d.]+):", text) == said
+
+
 def test_an_error_names_values_that_are_not_numbers():
     choice = ipywidgets.Dropdown(options=["fista", "<ista>"])
     panel = SliderPanel(lambda solver: {"z": [np.nan]}, simple().draw, {"solver": choice})
