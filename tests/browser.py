@@ -451,7 +451,7 @@ def _alike(a: str, b: str) -> bool:
 
 def _near(a: float, b: float) -> bool:
     one_apart = a.is_integer() and b.is_integer() and abs(a - b) == 1
-    return one_apart or math.isclose(a, b, rel_tol=0.02, abs_tol=0.006)
+    return one_apart or math.isclose(a, b, rel_tol=0.02, abs_tol=1e-4)
 
 
 def panels(page) -> list[Panel]:

@@ -213,7 +213,7 @@ def screenshots(panel, name: str) -> None:
 CUT_OFF = """panel => {
     const right = panel.getBoundingClientRect().right;
     return [...panel.querySelectorAll('.rlv-frame *, .widget-slider, select, button')]
-        .filter(one => one.getBoundingClientRect().right > right + 1)
+        .filter(one => one.getBoundingClientRect().right > right - 8)
         .map(one => one.className || one.tagName);
 }"""
 
