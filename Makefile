@@ -39,7 +39,7 @@ claims: $(READY)  ## rewrite README's claim table from the executed notebooks
 	$(BIN)/python -m tools.claims
 
 figures: $(READY)  ## redraw the pictures in images/
-	$(BIN)/python images/draw.py && $(BIN)/python images/animate.py
+	$(BIN)/python images/draw.py && $(BIN)/python images/animate.py && $(BIN)/python images/fuzzy_balls.py
 
 export: $(READY)  ## write every slider panel as a page without kernel, into exports/
 	$(BIN)/python -m tools.panels $(ARGS)

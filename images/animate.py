@@ -1,8 +1,9 @@
-"""Draw the two pictures made from real digits: drag_lambda.gif (README) and stroke_by_stroke.png.
+"""Draw the pictures made from real data: drag_lambda.gif (README), stroke_by_stroke.png and
+atoms_appear.gif (notebooks 02 and 04).
 
     python images/animate.py
 
-It learns a dictionary of strokes first (some ten seconds). The pictures are for the eye: another
+It learns the dictionaries first (some twenty seconds). The pictures are for the eye: another
 machine may give other bytes, so no test compares them.
 """
 
@@ -14,9 +15,10 @@ import torch
 from PIL import Image
 
 from rlvebm_utils import fista, learn_dictionary
-from rlvebm_utils.data import load_digits
+from rlvebm_utils.data import extract_patches, load_digits, load_photographs, whiten
+from rlvebm_utils.plots.atoms import sheet
 from rlvebm_utils.plots.sparse_coding import SIDE
-from rlvebm_utils.plots.style import BLUE, GREY, VERMILION, new_figure, styled, to_png
+from rlvebm_utils.plots.style import BLUE, DIVERGING, GREY, VERMILION, new_figure, styled, to_png
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE = 3  # of the digits kept aside: a 2
@@ -91,8 +93,51 @@ def stroke_by_stroke(dictionary, y) -> None:
     (HERE / "stroke_by_stroke.png").write_bytes(to_png(figure))
 
 
+def runs_with_snapshots(steps):
+    """Atoms of digits and of filtered photographs, as notebook 04 learns them."""
+    digits = load_digits(dtype=torch.float64).images[:4000, 4:24, 4:24].flatten(1)
+    images = [whiten(image) for image in load_photographs(dtype=torch.float64).values()]
+    patches = extract_patches([image / image.std() for image in images], 12, 15_000, seed=0)
+    patches = patches - patches.mean(1, keepdim=True)
+    options = {"steps": steps[-1], "snapshots": steps, "progress": True}
+    strokes = learn_dictionary(digits, 60, 0.2, nonnegative=True, **options)
+    return strokes.snapshots, learn_dictionary(
+        patches / patches.std(), 60, 1.5, **options
+    ).snapshots
+
+
+@styled
+def moment(W_strokes, W_edges, step: int) -> Image.Image:
+    figure, axes = new_figure(1, 2, height=2.2)
+    for ax, W, low, colours in (
+        (axes[0], W_strokes, 0, "gray_r"),
+        (axes[1], W_edges, -1, DIVERGING),
+    ):
+        ax.imshow(sheet(W, 10, 40), vmin=low, vmax=1, cmap=colours)
+        ax.set_axis_off()
+    for ax, data in zip(axes, ("digits", "photographs"), strict=True):
+        ax.set_title(f"learned from {data}, step {step}", fontsize=11, fontweight="normal")
+    return Image.open(io.BytesIO(to_png(figure))).convert("P", palette=Image.ADAPTIVE, colors=20)
+
+
+def atoms_appear() -> None:
+    """Noise turns into strokes and edges; twice, then it rests."""
+    steps = (0, 1, 3, 7, 15, 35, 100)
+    strokes, edges = runs_with_snapshots(steps)
+    frames = [moment(strokes[step], edges[step], step) for step in steps]
+    frames[0].save(
+        HERE / "atoms_appear.gif",
+        save_all=True,
+        append_images=frames[1:],
+        duration=[600] * (len(frames) - 1) + [2500],
+        loop=1,
+        optimize=True,
+    )
+
+
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
+    atoms_appear()
     dictionary, y = strokes_and_digit()
     drag_lambda(dictionary, y)
     stroke_by_stroke(dictionary, y)

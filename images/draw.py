@@ -128,7 +128,164 @@ def latent_ebm() -> Figure:
     return figure
 
 
+def lista_graph() -> Figure:
+    """Figure 4 of the lecture: the loop of ISTA, cut after three rounds and laid out in a row."""
+    figure, ax = canvas(width=17.4, height=6.2)
+    row, wire_height = 4.0, 0.7  # the codes, and the line on which y comes along
+
+    node(ax, 0.9, wire_height, "$y$", GREY, radius=0.6, size=20)
+    for k, x in enumerate((2.6, 7.9, 13.2)):  # where the sums are
+        corner = (x, wire_height)
+        wire(ax, (1.5, wire_height) if k == 0 else (x - 5.3, wire_height), corner, color=GREY)
+        box(ax, x, 2.2, 1.4, 1.0, r"$W_{\!e}^{\!\top}$", VERMILION, size=18)
+        wire(ax, corner, (x, 1.7), color=GREY)
+        wire(ax, (x, 2.7), (x, row - 0.33), color=GREY)
+        plus(ax, x, row, BLUE)
+        box(ax, x + 1.65, row, 1.7, 1.2, "", BLUE)
+        soft_threshold_curve(ax, x + 1.65, row, 1.3, 0.8)
+        ax.text(x + 1.65, row - 0.95, r"$\theta$", ha="center", color=VERMILION, size=17)
+        ax.text(x + 1.65, row + 0.8, f"$z({k + 1})$", ha="center", color=BLUE, size=16)
+        wire(ax, (x + 0.33, row), (x + 0.8, row), color=BLUE)
+        if k:
+            box(ax, x - 1.45, row, 1.1, 1.0, "$S$", VERMILION, size=18)
+            wire(ax, (x - 2.8, row), (x - 2.0, row), color=BLUE)
+            wire(ax, (x - 0.9, row), (x - 0.33, row), color=BLUE)
+    wire(ax, (15.7, row), (17.0, row), color=BLUE)
+    bracket(ax, 2.3, 5.1, 5.35, "round 1")
+    bracket(ax, 5.9, 10.4, 5.35, "round 2")
+    bracket(ax, 11.2, 15.7, 5.35, "round 3")
+    ax.text(15.35, 1.35, "red: learned", color=VERMILION, size=12)
+    return figure
+
+
+def conv_sum() -> Figure:
+    """Kernels, maps with a few dots, and the image that is the sum of their convolutions."""
+    x = np.arange(-4, 5)
+    window = np.exp(-(x[:, None] ** 2 + x**2) / 9)
+    kernels = [np.sin(0.9 * -x[:, None]) * window, np.sin(0.9 * x) * window]
+    kernels.append(window**2 - 0.28 * window**0.5)
+    dots = [
+        [(3, 4, 1), (14, 2, -1), (9, 13, 1)],
+        [(5, 14, 1), (12, 8, -1)],
+        [(1, 9, 1), (15, 15, 1), (10, 3, -1)],
+    ]
+    figure, ax = canvas(width=15.4, height=7.2)
+    image = np.zeros((26, 26))
+    for i, (kernel, places) in enumerate(zip(kernels, dots, strict=True)):
+        middle = 6.0 - 2.4 * i
+        cells(ax, 0.9, middle - 0.8, 1.6, kernel / abs(kernel).max())
+        ax.text(0.45, middle, f"$K_{i + 1}$", ha="center", va="center", color=BLACK, size=15)
+        ax.text(3.1, middle, "$*$", ha="center", va="center", color=BLACK, size=20)
+        corner, side = (3.7, middle - 1.0), 2.0
+        ax.add_patch(FancyBboxPatch(corner, side, side, "square,pad=0", ec=GREY, fc="white", lw=1))
+        for row, column, sign in places:
+            spot = (corner[0] + (column + 0.5) / 18 * side, middle + 1.0 - (row + 0.5) / 18 * side)
+            ax.add_patch(Circle(spot, 0.09, color=VERMILION if sign > 0 else BLUE, lw=0))
+            image[row : row + 9, column : column + 9] += sign * kernel / abs(kernel).max()
+        ax.text(6.1, middle, f"$Z_{i + 1}$", ha="center", va="center", color=BLACK, size=15)
+        wire(ax, (6.6, middle), (8.0, 3.6 + 0.9 * (1 - i)), color=GREY)
+    ax.text(8.45, 3.6, "$+$", ha="center", va="center", color=BLACK, size=24)
+    wire(ax, (8.8, 3.6), (9.6, 3.6), color=GREY)
+    cells(ax, 9.8, 1.0, 5.2, np.clip(image, -1, 1))
+    ax.text(12.4, 0.5, r"$Y = \sum_i K_i * Z_i$", ha="center", va="center", color=BLACK, size=15)
+    return figure
+
+
+def vae_architecture() -> Figure:
+    """Figure 8 of the lecture: an auto-encoder with noise on its code, and the spring on it."""
+    figure, ax = canvas(width=16.4, height=6.4)
+    row, high = 1.8, 4.8  # the heights of the two rows
+
+    # From the sample through the noisy code to the reconstruction.
+    node(ax, 1.0, row, "$y$", GREY, radius=0.65, size=20)
+    box(ax, 3.2, row, 1.7, 1.1, "Enc", BLUE, size=14)
+    node(ax, 5.4, row, r"$\bar{z}$", BLUE, radius=0.65, size=20)
+    plus(ax, 7.3, row, VERMILION)
+    node(ax, 9.0, row, "$z$", VERMILION, radius=0.65, size=20)
+    box(ax, 11.2, row, 1.7, 1.1, "Dec", BLUE, size=14)
+    node(ax, 13.3, row, r"$\hat{y}$", BLUE, radius=0.65, size=20)
+    wire(ax, (1.65, row), (2.35, row), color=GREY)
+    wire(ax, (4.05, row), (4.75, row), color=BLUE)
+    wire(ax, (6.05, row), (6.97, row), color=BLUE)
+    wire(ax, (7.63, row), (8.35, row), color=VERMILION)
+    wire(ax, (9.65, row), (10.35, row), color=VERMILION)
+    wire(ax, (12.05, row), (12.65, row), color=BLUE)
+
+    # The noise, the spring, the cost.
+    node(ax, 7.3, high, r"$\sigma\varepsilon$", VERMILION, radius=0.65, size=17)
+    wire(ax, (7.3, high - 0.65), (7.3, row + 0.33), color=VERMILION)
+    box(ax, 4.2, high, 2.3, 1.1, r"$k\,\Vert\bar{z}\Vert^2$", BLUE, size=17)
+    wire(ax, (5.2, row + 0.62), (4.6, high - 0.55), color=BLUE, dashed=True)
+    box(ax, 11.9, high, 3.0, 1.1, r"$\frac{1}{2}\Vert y - \hat{y}\Vert^2$", GREY, size=17)
+    wire(ax, (13.1, row + 0.62), (12.6, high - 0.55), color=BLUE)
+    node(ax, 15.1, high, "$y$", GREY, radius=0.65, size=20)
+    wire(ax, (14.45, high), (13.4, high), color=GREY)
+
+    # In words.
+    ax.text(1.0, row - 1.05, "observed", ha="center", color=BLACK, size=11)
+    ax.text(5.4, row - 1.05, "middle of the ball", ha="center", color=BLACK, size=11)
+    ax.text(9.0, row - 1.05, "a point of the ball", ha="center", color=BLACK, size=11)
+    ax.text(13.3, row - 1.05, "reconstruction", ha="center", color=BLACK, size=11)
+    ax.text(4.2, high + 0.8, "spring", ha="center", color=BLACK, size=11)
+    ax.text(7.3, high + 0.9, "noise", ha="center", color=BLACK, size=11)
+    ax.text(11.9, high + 0.8, "fit", ha="center", color=BLACK, size=11)
+    return figure
+
+
+def autoencoder() -> Figure:
+    """Encoder and decoder of the convolutional sparse auto-encoder, and the three costs."""
+    figure, ax = canvas(width=16, height=7.4)
+    row, high = 1.9, 5.4
+
+    # The encoder: one pass to a guess.
+    node(ax, 0.9, high, "$Y$", GREY, radius=0.65, size=20)
+    box(ax, 3.1, high, 2.0, 1.1, r"$C_i \star Y + b_i$", BLUE, size=14)
+    box(ax, 5.9, high, 1.9, 1.1, "", BLUE)
+    soft_threshold_curve(ax, 5.9, high, 1.5, 0.8)
+    box(ax, 8.3, high, 1.3, 1.1, r"$\times g_i$", BLUE, size=16)
+    wire(ax, (1.55, high), (2.1, high), color=GREY)
+    wire(ax, (4.1, high), (4.95, high), color=BLUE)
+    wire(ax, (6.85, high), (7.65, high), color=BLUE)
+    wire(ax, (8.95, high), (10.1, high), color=BLUE)
+    bracket(ax, 2.1, 8.95, 6.3, "encoder: convolution, non-linearity, diagonal scale")
+
+    # The guess and the code.
+    box(ax, 11.4, high, 2.6, 1.1, r"$\frac{\alpha}{2}\|Z - \mathrm{Enc}(Y)\|^2$", GREY, size=13)
+    node(ax, 11.4, row, "$Z$", VERMILION, radius=0.65, size=20)
+    box(ax, 14.4, row, 1.9, 1.1, r"$\lambda\,\|Z\|_1$", VERMILION, size=16)
+    wire(ax, (11.4, row + 0.65), (11.4, high - 0.55), color=VERMILION, dashed=True)
+    wire(ax, (12.05, row), (13.45, row), color=VERMILION, dashed=True)
+
+    # The decoder.
+    box(ax, 8.3, row, 2.2, 1.1, r"$\sum_i K_i * Z_i$", BLUE, size=14)
+    box(ax, 3.1, row, 3.4, 1.1, r"$\frac{1}{2}\|Y - \sum_i K_i * Z_i\|^2$", GREY, size=13)
+    wire(ax, (10.75, row), (9.4, row), color=VERMILION)
+    wire(ax, (7.2, row), (4.8, row), color=BLUE)
+    wire(ax, (0.9, high - 0.65), (0.9, row), (1.4, row), color=GREY)
+    ax.text(8.3, row - 1.05, "decoder: linear", ha="center", size=11)
+    ax.text(11.4, row - 1.15, "found by FISTA", ha="center", size=11)
+    return figure
+
+
 DIAGRAMS = {
+    "conv_sum": (
+        conv_sum,
+        "An image as a sum of convolutions",
+        "Three rows. Each has a small kernel K, a sign for convolution, and a map Z that is empty "
+        "but for two or three dots, vermilion for plus and blue for minus. Arrows lead from the "
+        "rows to a plus sign and on to the image Y on the right: at the place of each dot it holds "
+        "a copy of that row's kernel, with light and dark exchanged where the dot is blue.",
+    ),
+    "autoencoder": (
+        autoencoder,
+        "A convolutional sparse auto-encoder",
+        "Top row, the encoder: the image Y is correlated with the kernels C_i, a bias is added, a "
+        "non-linearity follows, and each map is multiplied by its own gain g_i. The result is a "
+        "guess of the code. Bottom row, from right to left: the code Z, for which lambda times its "
+        "L1 norm is paid, goes through the linear decoder, the sum of the kernels K_i convolved "
+        "with the maps Z_i. Half the squared distance to Y is the second cost, and alpha over two "
+        "times the squared distance of Z from the encoder's guess the third.",
+    ),
     "fista_graph": (
         fista_graph,
         "The computation graph of ISTA and FISTA",
@@ -146,6 +303,22 @@ DIAGRAMS = {
         "the latent variable z, and gives the prediction y bar. The cost C compares y bar with the "
         "observed y. A second cost, lambda times R of z, is paid for the latent variable itself. "
         "The energy E of x, y and z is the sum of the two costs; z is found by minimising it.",
+    ),
+    "lista_graph": (
+        lista_graph,
+        "LISTA: three rounds of ISTA as a network",
+        "The sample y goes through the matrix W_e transposed into a sum, once in each of three "
+        "rounds. Each sum goes through shrinkage with thresholds theta and comes out as a code: "
+        "z(1), z(2), z(3). Between the rounds a code goes through the matrix S into the next sum. "
+        "W_e, S and theta, in red, are learned; they are the same in each round.",
+    ),
+    "vae_architecture": (
+        vae_architecture,
+        "An auto-encoder with a noisy code",
+        "The observed y goes through the encoder Enc and becomes z bar, the middle of a ball. "
+        "Noise sigma epsilon is added, which gives z, a point of the ball. The decoder Dec turns z "
+        "into the reconstruction y hat. Two costs are added up: half the squared distance of y "
+        "and y hat, called fit, and the spring, k times the squared norm of z bar.",
     ),
 }
 
@@ -172,6 +345,12 @@ def box(ax, x, y, width, height, text, color, size=None):
 def node(ax, x, y, text, color, radius=0.55, size=16):
     ax.add_patch(Circle((x, y), radius, ec=color, fc=TINT[color], lw=1.5))
     ax.text(x, y, text, ha="center", va="center", color=BLACK, size=size)
+
+
+def cells(ax, x, y, side, values):
+    """A square of grey cells from values between −1 (black) and 1 (white)."""
+    edges = np.linspace(0, side, len(values) + 1)
+    ax.pcolormesh(x + edges, y + side - edges, values, cmap="gray", vmin=-1, vmax=1, lw=0)
 
 
 def plus(ax, x, y, color, sign="+"):

@@ -723,7 +723,7 @@ claim(
 #
 # ## 8 · Noise limits a code too
 #
-# **The lecture says** that adding noise to $z$ while limiting its L2 norm also limits its information. This is the idea behind the variational auto-encoder of notebook 7 (to come), where every code is a fuzzy ball. The
+# **The lecture says** that adding noise to $z$ while limiting its L2 norm also limits its information. This is the idea behind the variational auto-encoder of notebook 7, where every code is a fuzzy ball. The
 # information can be computed, in bits.
 #
 # A code with 8 numbers: the 8 leading principal components of a digit, scaled so that the mean of $\Vert \bar z\Vert^2$ is a *budget* $P$. The decoder sees $z = \bar z + \sigma\varepsilon$ with Gaussian $\varepsilon$. Given $z$, how much does one still know about which digit it

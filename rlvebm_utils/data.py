@@ -10,6 +10,7 @@ Pixels are numbers in [0, 1]: 0 is black paper, 1 is full ink (digits) or full l
 
 import gzip
 import importlib.util
+import math
 import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -370,6 +371,59 @@ def whiten(image: Tensor, cutoff: float = 0.4) -> Tensor:
     )
     spectrum = torch.fft.rfft2(image) * f * torch.exp(-((f / cutoff) ** 4))
     return torch.fft.irfft2(spectrum, s=(height, width))
+
+
+def high_pass(image: Tensor, sigma: float = 2.0) -> Tensor:
+    """The image less its blurred self: detail finer than a few σ stays, light and shade go.
+
+    ``image``: (…, H, W), each (H, W) filtered by itself; σ in pixels. Beyond the border the image
+    is continued by its mirror image. The result has the same shape and dtype.
+    """
+    return image - _blur("image", image, sigma)
+
+
+def local_contrast(image: Tensor, sigma: float = 4.0, margin: int = 8) -> Tensor:
+    """Detail in units of the local contrast: :func:`high_pass`, divided by its own local strength.
+
+    The strength at a pixel is the root mean square under a Gaussian of width ``sigma``, and at
+    least half of its median over the image, so that flat places stay flat. Channels of one image
+    share it. ``margin`` pixels are cut from each side, where the blur has seen the mirror image.
+
+    Source: K. Jarrett, K. Kavukcuoglu, M. Ranzato, Y. LeCun, *What is the best multi-stage
+    architecture for object recognition?* (ICCV 2009), section 2.1.
+    """
+    check_count("margin", margin, minimum=0)
+    detail = high_pass(image)
+    if min(image.shape[-2:]) <= 2 * margin:
+        raise ValueError(f"margin: expected less than half of the image, got {margin}")
+    power = detail.square().mean(-3) if image.ndim > 2 else detail.square()
+    strength = _blur("image", power, sigma).clamp(min=0).sqrt()
+    floor = 0.5 * float(strength.median())
+    if floor <= 10 * torch.finfo(image.dtype).eps * float(image.abs().max()):
+        raise ValueError("image: expected contrast in most places, got a flat image")
+    strength = strength.clamp(min=floor)
+    detail = detail / (strength.unsqueeze(-3) if image.ndim > 2 else strength)
+    inside = slice(margin, -margin or None)
+    return detail[..., inside, inside].contiguous()
+
+
+def _blur(name: str, image: Tensor, sigma: float) -> Tensor:
+    """A Gaussian blur that reaches 4σ, one direction at a time, with mirrors at the borders."""
+    if check_tensor(name, image).ndim < 2:
+        raise ValueError(f"{name}: expected shape (…, H, W), got {describe(image)}")
+    if not sigma > 0:
+        raise ValueError(f"sigma: expected a number > 0, got {sigma!r}")
+    reach = math.ceil(4 * sigma)
+    if min(image.shape[-2:]) <= reach:
+        raise ValueError(f"{name}: expected sides above {reach}, got {describe(image)}")
+    x = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
+    weights = torch.exp(-(x**2) / (2 * sigma**2))
+    weights = weights / weights.sum()
+    for axis in (-2, -1):
+        left = image.narrow(axis, 1, reach).flip(axis)
+        right = image.narrow(axis, image.shape[axis] - reach - 1, reach).flip(axis)
+        image = torch.cat([left, image, right], axis).unfold(axis, 2 * reach + 1, 1) @ weights
+    return image
 
 
 # --- checks ---------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def energy(dictionary, y: Tensor, z: Tensor, lam: float | Tensor) -> Tensor:
     shape () or (N,).
     """
     y, z, lam, unbatch = _prepare(dictionary, y, z, lam)
-    return unbatch(_energy(y - dictionary.in_float64.decode(z), z, lam, dictionary))
+    return unbatch(_energy(y - dictionary.in_float64.decode(z), z, lam))
 
 
 def lambda_max(dictionary, y: Tensor, nonnegative: bool = False) -> Tensor:
@@ -116,7 +116,7 @@ def _certificate(dictionary, y: Tensor, z: Tensor, lam: Tensor, nonnegative: boo
     r = y - operator.decode(z)
     c = _over_code(operator.adjoint(r), dictionary)
     seen = c.amax(-1) if nonnegative else c.abs().amax(-1)
-    r, y = _over_sample(r, dictionary), _over_sample(y, dictionary)
+    r, y = r.flatten(1), y.flatten(1)
 
     # The best multiple of r is ⟨y, r⟩/‖r‖²; feasible multiples end at λ / max Wᵀr.
     squared = r.square().sum(-1)
@@ -131,12 +131,12 @@ def _certificate(dictionary, y: Tensor, z: Tensor, lam: Tensor, nonnegative: boo
         whole = operator.unreachable(r) if operator.unreachable else torch.zeros_like(r)
         u = torch.where(bound[:, None], whole, u)
     dual = (y * u).sum(-1) - 0.5 * u.square().sum(-1)
-    return Certificate(_energy(r, z, lam, dictionary), dual)
+    return Certificate(_energy(r, z, lam), dual)
 
 
-def _energy(r: Tensor, z: Tensor, lam: Tensor, dictionary) -> Tensor:
-    fit = 0.5 * _over_sample(r, dictionary).square().sum(-1)
-    return fit + lam * _over_code(z, dictionary).abs().sum(-1)
+def _energy(r: Tensor, z: Tensor, lam: Tensor) -> Tensor:
+    fit = 0.5 * r.flatten(1).square().sum(1)
+    return fit + lam * z.flatten(1).abs().sum(1)
 
 
 def _prepare(dictionary, y: Tensor, z: Tensor, lam, nonnegative: bool = False):
@@ -152,10 +152,6 @@ def _prepare(dictionary, y: Tensor, z: Tensor, lam, nonnegative: bool = False):
     lam = check_lam(lam, len(y), y.device)
     y, z = y.detach().double(), z.detach().double()
     return y, z, lam, (lambda x: x[0]) if single else (lambda x: x)
-
-
-def _over_sample(x: Tensor, dictionary) -> Tensor:
-    return x.flatten(-dictionary.sample_ndim) if dictionary.sample_ndim > 1 else x
 
 
 def _over_code(x: Tensor, dictionary) -> Tensor:

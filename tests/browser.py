@@ -341,10 +341,10 @@ class Shown:
     readouts: dict[str, str]
     pixels: bytes
 
-    def nonzeros(self) -> int | None:
-        """The number in the read-out "non-zeros …", if the panel has one."""
+    def nonzeros(self) -> float | None:
+        """The number or percentage in the read-out "non-zeros …", if the panel has one."""
         found = [v for label, v in self.readouts.items() if label.startswith("non-zeros")]
-        return int(found[0].split()[0]) if found else None
+        return float(found[0].split()[0]) if found else None
 
 
 class Panel:
@@ -416,6 +416,10 @@ class Panel:
         label = handle.get_attribute("aria-label") if handle else next(iter(said))
         return Shown(said[label], words, readouts, tiles.screenshot())
 
+    def room(self, handle) -> int:
+        """How many steps the slider can still go up."""
+        return handle.evaluate(ROOM)
+
     def press(self, handle, key: str, times: int = 1) -> None:
         handle.focus()
         for _ in range(times):
@@ -452,6 +456,18 @@ def _alike(a: str, b: str) -> bool:
 def _near(a: float, b: float) -> bool:
     one_apart = a.is_integer() and b.is_integer() and abs(a - b) == 1
     return one_apart or math.isclose(a, b, rel_tol=0.02, abs_tol=1e-4)
+
+
+# How many steps a slider can still go up.
+ROOM = """one => {
+    const slider = one.closest(".noUi-target")?.noUiSlider;
+    if (slider) {
+        const {range, step} = slider.options;
+        return Math.round((Number(range.max) - Number(slider.get(true))) / step);
+    }
+    const option = name => $(one.parentElement).slider('option', name);  // jQuery UI
+    return Math.round((option('max') - option('value')) / option('step'));
+}"""
 
 
 def panels(page) -> list[Panel]:

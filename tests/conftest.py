@@ -20,24 +20,6 @@ def pytest_configure(config):
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-LONGEST_FIRST = ("test_same_outputs_in_another_environment", ".ipynb::", "test_browser.py")
-
-
-def pytest_collection_modifyitems(items):
-    """What runs long starts first, so that no worker ends alone. All cells of a notebook, and all
-    tests of the one JupyterLab server, stay with one worker.
-    """
-
-    def rank(item) -> int:
-        found = [n for n, part in enumerate(LONGEST_FIRST) if part in item.nodeid]
-        return found[0] if found else len(LONGEST_FIRST)
-
-    items.sort(key=rank)
-    for item in items:
-        if rank(item) in (1, 2):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
-
-
 @pytest.fixture(autouse=True)
 def _same_start():
     """Every test draws the same random numbers, whatever ran before it."""

@@ -661,3 +661,50 @@ def test_whitening_treats_each_image_by_itself():
 def test_bad_arguments_of_whiten(arguments, error, words):
     with pytest.raises(error, match=words):
         data.whiten(*arguments)
+
+
+# --- local contrast -------------------------------------------------------------------------------
+
+
+def test_high_pass_against_scipy():
+    from scipy.ndimage import gaussian_filter
+
+    image = torch.rand(40, 33, dtype=torch.float64)
+    expected = image.numpy() - gaussian_filter(image.numpy(), 2.0, truncate=4.0, mode="mirror")
+    np.testing.assert_allclose(data.high_pass(image), expected, rtol=0, atol=1e-12)
+    both = data.high_pass(torch.stack([image, 2 * image + 3]))
+    torch.testing.assert_close(both[1], 2 * both[0])  # linear, and blind to a constant
+    torch.testing.assert_close(both[0], data.high_pass(image))
+
+
+def test_local_contrast_against_scipy():
+    from scipy.ndimage import gaussian_filter
+
+    image = torch.rand(60, 50, dtype=torch.float64) * torch.linspace(0.01, 1, 50).double()
+    detail = data.high_pass(image).numpy()
+    strength = np.sqrt(gaussian_filter(detail**2, 4.0, truncate=4.0, mode="mirror"))
+    floor = 0.5 * float(torch.tensor(strength).median())
+    expected = (detail / np.maximum(strength, floor))[8:-8, 8:-8]
+    ours = data.local_contrast(image)
+    np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(data.local_contrast(5 * image), ours)
+    grey = data.local_contrast(image.expand(3, 60, 50))
+    torch.testing.assert_close(grey, ours.expand(3, 44, 34))
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: data.high_pass(torch.ones(40)), "image: expected shape"),
+        (lambda: data.high_pass(torch.rand(40, 8)), "image: expected sides above 8"),
+        (lambda: data.high_pass(torch.rand(40, 40), 0), "sigma: expected a number > 0, got 0"),
+        (lambda: data.local_contrast(torch.rand(40, 40), margin=20), "margin: expected less than"),
+        (
+            lambda: data.local_contrast(torch.ones(40, 40).double()),
+            "image: expected contrast in most",
+        ),
+    ],
+)
+def test_bad_images_for_contrast(call, words):
+    with pytest.raises(ValueError, match="^" + words):
+        call()

@@ -66,6 +66,41 @@ MUTATIONS = {
         {"self.converged[self.rows[done]] = True": "self.converged[: done.sum()] = True"},
         "test_solvers.py::test_the_cap_is_told",
     ),
+    "leave the convolutional encoder untrained": Mutation(
+        "csae.py",
+        {"descend(optimiser, (z - guess).square().mean())": "optimiser.step()"},
+        "test_csae.py::test_both_halves_find_the_planted_kernels",
+    ),
+    "push the encoder away from the codes": Mutation(
+        "csae.py",
+        {"descend(optimiser, (z - guess)": "descend(optimiser, -(z - guess)"},
+        "test_csae.py::test_both_halves_find_the_planted_kernels",
+    ),
+    "leave the decoder untrained": Mutation(
+        "csae.py",
+        {"            learner.sweep()": "            pass"},
+        "test_csae.py::test_both_halves_find_the_planted_kernels",
+    ),
+    "forget the guess in the codes": Mutation(
+        "csae.py",
+        {" + alpha * (v - guess)": ""},
+        "test_csae.py::test_codes_against_a_dense_solver",
+    ),
+    "lose the sign of the gain": Mutation(
+        "csae.py",
+        {" * self.gain.detach().sign()[:, None, None]": ""},
+        "test_csae.py::test_encoder_by_hand",
+    ),
+    "freeze what should be fine-tuned": Mutation(
+        "csae.py",
+        {"net.head.parameters() if frozen else net.parameters()": "net.head.parameters()"},
+        "test_csae.py::test_a_net_learns_and_only_what_it_may",
+    ),
+    "count only better pairings": Mutation(
+        "csae.py",
+        {"chance >= matched - 1e-12": "chance > matched + 1e-12"},
+        "test_csae.py::test_permutation_test_counts_what_all_pairings_say",
+    ),
     "drop the ½": Mutation(
         "energies.py", {"fit = 0.5 * ": "fit = "}, "test_energies.py::test_energy_by_hand"
     ),
@@ -154,6 +189,139 @@ MUTATIONS = {
         {"<= (self.trusted_gap": ">= 0 * (self.trusted_gap"},
         "test_lista.py::test_trusts_what_it_knows_and_nothing_else",
     ),
+    "turn a Gabor function the wrong way": Mutation(
+        "gabor.py",
+        {"v * g_u - u * g_v": "u * g_v - v * g_u"},
+        "test_gabor.py::test_derivatives_are_those_of_autograd",
+    ),
+    "take columns for rows": Mutation(
+        "gabor.py",
+        {"[column.flatten(), row.flatten()]": "[row.flatten(), column.flatten()]"},
+        "test_gabor.py::test_a_wave_along_a_row_has_upright_stripes",
+    ),
+    "leave the Gabor fit where it starts": Mutation(
+        "gabor.py",
+        {"better = trial_error < error": "better = trial_error < -error"},
+        "test_gabor.py::test_known_functions_are_found_again",
+    ),
+    "measure R² in a patch of another size": Mutation(
+        "gabor.py",
+        {"r2=1 - (y - fit).square()": "r2=1 - 0.5 * (y - fit).square()"},
+        "test_gabor.py::test_r2_is_what_the_patches_say",
+    ),
+    "show another step than the slider's": Mutation(
+        "widgets/atoms.py",
+        {"nearest = min(steps, key": "nearest = max(steps, key"},
+        "test_atoms.py::test_the_step_slider_shows_the_nearest_snapshot",
+    ),
+    "send the middle of the ball, without noise": Mutation(
+        "vae.py",
+        {"self.mean + self.variance.sqrt() * noise": "self.mean + 0 * noise"},
+        "test_vae.py::test_terms_by_hand",
+    ),
+    "turn the spring round": Mutation(
+        "vae.py",
+        {"spring=self.spring * balls": "spring=-self.spring * balls"},
+        "test_vae.py::test_terms_by_hand",
+    ),
+    "drop the price on size": Mutation(
+        "vae.py",
+        {"size=self.size * size_term": "size=0 * size_term"},
+        "test_vae.py::test_size_price_keeps_balls_from_becoming_dots",
+    ),
+    "drop the spring of the KL": Mutation(
+        "vae.py",
+        {"spring=self.spring * balls": "spring=0 * balls"},
+        "test_vae.py::test_halves_are_the_kl_divergence_of_torch",
+    ),
+    "turn the log-variance round": Mutation(
+        "vae.py",
+        {"LOG_VARIANCE).exp()": "LOG_VARIANCE).neg().exp()"},
+        "test_vae.py::test_terms_by_hand",
+    ),
+    "add the logarithm of the variance": Mutation(
+        "vae.py",
+        {"return variance - variance.log() - 1": "return variance + variance.log() - 1"},
+        "test_vae.py::test_size_term_is_lowest_at_one",
+    ),
+    "halve the distance in the overlap": Mutation(
+        "vae.py",
+        {"0.25 * (m[:, None]": "0.125 * (m[:, None]"},
+        "test_vae.py::test_overlap_of_equal_radii",
+    ),
+    "lose the ½ of k*": Mutation(
+        "vae.py",
+        {"len(y) / (2 * sigma**2)": "len(y) / sigma**2"},
+        "test_vae.py::test_collapse_spring_is_the_top_eigenvalue",
+    ),
+    "convolve without flipping": Mutation(
+        "conv.py",
+        {"spectrum = sum(one.conj() * r": "spectrum = sum(one * r"},
+        "test_conv.py::test_equals_its_toeplitz_matrix",
+    ),
+    "lose a colour channel": Mutation(
+        "conv.py",
+        {"for one in K.unbind(1)], 1)": "for one in K.unbind(1)[:1] * K.shape[1]], 1)"},
+        "test_conv.py::test_equals_its_toeplitz_matrix",
+    ),
+    "move the image by a pixel": Mutation(
+        "conv.py",
+        {"maps, grid)), s=grid), size)": "maps, grid)), s=grid), size).roll(1, -1)"},
+        "test_conv.py::test_equals_its_toeplitz_matrix",
+    ),
+    "a Lipschitz constant that is too small": Mutation(
+        "conv.py",
+        {"float(M.sum(1).max()) / slack": "float(M.sum(1).mean())"},
+        "test_conv.py::test_lipschitz_bounds_the_largest_eigenvalue",
+    ),
+    "take images smaller than the kernels": Mutation(
+        "conv.py",
+        {"if any(side < kernel": "if any(side < 0 * kernel"},
+        "test_conv.py::test_images_that_do_not_fit",
+    ),
+    "turn the lags round": Mutation(
+        "conv_learning.py",
+        {"pairs[1:].flip(-2, -1)": "pairs[1:]"},
+        "test_conv_learning.py::test_correlations_by_their_definition",
+    ),
+    "kernels step uphill": Mutation(
+        "conv_learning.py",
+        {"(overlap - self.B[i]) / curvature": "(self.B[i] - overlap) / curvature"},
+        "test_conv_learning.py::test_sweeps_never_raise_their_objective",
+    ),
+    "kernels take steps that are too long": Mutation(
+        "conv_learning.py",
+        {"/ curvature[i])": "/ (0.2 * curvature[i]))"},
+        "test_conv_learning.py::test_sweeps_never_raise_their_objective",
+    ),
+    "move a kernel without its codes": Mutation(
+        "conv_learning.py",
+        {"_shift(self.codes[:, i], down[i], right[i])": "self.codes[:, i]"},
+        "test_conv_learning.py::test_recentring_moves_kernels_and_leaves_the_images",
+    ),
+    "leave unused kernels unused": Mutation(
+        "conv_learning.py",
+        {"self.K[dead] = self.feasible(pieces[worst])": "pass"},
+        "test_conv_learning.py::test_a_kernel_that_no_image_uses_is_replaced",
+    ),
+    "angles the wrong way round": Mutation(
+        "kernels.py",
+        {"torch.atan2(-f[:, None]": "torch.atan2(f[:, None]"},
+        "test_kernels.py::test_oriented_kernels",
+    ),
+    "the light side is the dark one": Mutation(
+        "kernels.py",
+        {"profile.argmax() > profile.argmin()": "profile.argmax() < profile.argmin()"},
+        "test_kernels.py::test_the_light_side_of_an_edge",
+    ),
+    "everything is centre-surround": Mutation(
+        "kernels.py", {"ROUND = 0.75": "ROUND = 0.1"}, "test_kernels.py::test_oriented_kernels"
+    ),
+    "count the mean as a direction": Mutation(
+        "kernels.py",
+        {"(radius > 0) & (radius": "(radius >= 0) & (radius"},
+        "test_kernels.py::test_turning_a_kernel_turns_its_label",
+    ),
 }
 
 
@@ -173,7 +341,7 @@ def outcomes(tmp_path_factory):
     runs = []
     for i, (module, changes, seen_by) in enumerate([Mutation("", {}, ""), *MUTATIONS.values()]):
         copy = folder / str(i)
-        ignore = shutil.ignore_patterns("__pycache__", "plots", "widgets")
+        ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "rlvebm_utils", copy / "rlvebm_utils", ignore=ignore)
         tests = [seen_by] if seen_by else sorted({m.seen_by for m in MUTATIONS.values()})
         for file in {"problems.py", *(test.split("::")[0] for test in tests)}:

@@ -1,0 +1,13 @@
+"""The order of the tests, for the workers that share them, one a core."""
+
+LONGEST_FIRST = ("test_regression.py", "test_mutations.py", "test_browser.py", ".ipynb::")
+
+
+def pytest_collection_modifyitems(items):
+    """The files that run long start first, so that no worker is left alone with one at the end."""
+
+    def rank(item) -> int:
+        found = [n for n, part in enumerate(LONGEST_FIRST) if part in item.nodeid]
+        return found[0] if found else len(LONGEST_FIRST)
+
+    items.sort(key=rank)

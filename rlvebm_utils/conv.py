@@ -1,0 +1,239 @@
+"""Convolutional dictionaries: a few small kernels, used at every place of an image.
+
+Written as a matrix W, such a dictionary has one column for each kernel *and place*. Nobody writes
+it: ``decode`` and ``adjoint`` are all that the solvers and certificates of the package ask for.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._validate import check_tensor, describe
+
+METHODS = ("auto", "fourier", "spatial")
+
+
+class ConvDictionary:
+    """The map Z ↦ Σᵢ Kᵢ * Zᵢ from codes, one *feature map* Zᵢ a kernel, to images.
+
+    K: the kernels, (n, a, b) for grey images or (n, C, a, b) for images of C channels, float32 or
+    float64, on any device; copied. Samples are images (h, w) or (C, h, w), codes (n, h − a + 1,
+    w − b + 1), and both may come as batches (N, …); images of every size that the kernels fit in.
+
+    Borders: an entry of a code is a place where the whole kernel lies inside the image ("valid"
+    codes, "full" convolution), so that nothing has to be made up beyond the border.
+
+    method: "spatial" cuts the image into patches and multiplies them by all kernels in one matrix
+    product; "fourier" multiplies spectra instead. The first costs about 2·n·C·a·b multiplications
+    a pixel, the second some 2·n·log(pixels) whatever the kernel's size; measured on a CPU they
+    cross near C·a·b = 2n, where "auto" changes over.
+
+    Raises TypeError or ValueError, naming the argument, on bad input.
+    """
+
+    code_ndim = 3  # dimensions of one code, without the batch
+
+    def __init__(self, K: Tensor, method: str = "auto"):
+        check_tensor("K", K)
+        if K.ndim not in (3, 4):
+            raise ValueError(
+                f"K: expected kernels (n, a, b) or (n, channels, a, b), got {describe(K)}"
+            )
+        if not K.any():
+            raise ValueError(f"K: expected at least one non-zero kernel, got {describe(K)}")
+        if method not in METHODS:
+            raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+        self.K = K.detach().clone()
+        self.method = method
+
+    def __repr__(self) -> str:
+        kernels = "×".join(map(str, self.K.shape[1:]))
+        return f"ConvDictionary({self.n_atoms} kernels {kernels}, {self.K.dtype}, {self.K.device})"
+
+    @property
+    def n_atoms(self) -> int:
+        """n, the number of kernels."""
+        return self.K.shape[0]
+
+    @property
+    def sample_ndim(self) -> int:
+        """Dimensions of one image: 2 if grey, 3 with channels."""
+        return self.K.ndim - 1
+
+    @property
+    def uses_fourier(self) -> bool:
+        """Whether the work is done on spectra."""
+        if self.method == "auto":
+            return self.K[0].numel() > 2 * self.n_atoms
+        return self.method == "fourier"
+
+    def to(self, *, device=None, dtype=None) -> "ConvDictionary":
+        """The same kernels on another device or in another dtype."""
+        K = self.K.to(device=device or self.K.device, dtype=dtype or self.K.dtype)
+        return ConvDictionary(K, self.method)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Σᵢ Kᵢ * Zᵢ: codes (…, n, p, q) → images (…, h, w) or (…, C, h, w)."""
+        batch, maps = z.shape[:-3], z.reshape(-1, *z.shape[-3:])
+        size = self._image_size(z)
+        if self.uses_fourier and len(maps):  # an FFT of nothing is an error
+            grid = _fast_size(size)
+            x = _crop(torch.fft.irfft2(self._mix(*self._spectra(maps, grid)), s=grid), size)
+        else:
+            M = self._channels.flatten(1)  # (n, C·a·b)
+            x = self._in_parts(lambda z: F.fold(M.T @ z.flatten(2), size, self._window), maps)
+        return x.reshape(*batch, *self.K.shape[1:-2], *size)
+
+    def adjoint(self, r: Tensor) -> Tensor:
+        """Every kernel against every place: images → codes; ⟨decode(z), r⟩ = ⟨z, adjoint(r)⟩."""
+        batch, size = r.shape[: r.ndim - self.sample_ndim], r.shape[-2:]
+        images = r.reshape(-1, self._channels.shape[1], *size)
+        if self.uses_fourier and len(images):
+            grid = _fast_size(size)
+            K, r = self._spectra(images, grid)
+            z = self._back(K, r, grid, size)
+        else:
+            M = self._channels.flatten(1)
+            z = self._in_parts(lambda r: M @ F.unfold(r, self._window), images)
+        return z.reshape(*batch, *self._code_shape(size))
+
+    def gradient(self, y: Tensor) -> Callable[[Tensor], Tensor]:
+        """For a batch of images y, the function z ↦ adjoint(decode(z) − y).
+
+        On spectra it never leaves them between the two: an image fills its grid, so a full
+        convolution does not wrap around, and what wraps in the adjoint lies outside the code.
+        """
+        if not (self.uses_fourier and len(y)):
+            return lambda z: self.adjoint(self.decode(z) - y)
+        size = y.shape[-2:]
+        grid = _fast_size(size)
+        K, target = self._spectra(y.reshape(-1, self._channels.shape[1], *size), grid)
+
+        def gradient(z: Tensor) -> Tensor:
+            residual = self._mix(K, torch.fft.rfft2(z, s=grid)) - target
+            return self._back(K, residual, grid, size)
+
+        return gradient
+
+    def lipschitz(self) -> float:
+        """L, no smaller than the largest eigenvalue of WᵀW for images of any size, and as a rule
+        less than 4 % larger than for big ones.
+
+        On an endless image WᵀW acts on each frequency ω by itself, and its largest eigenvalue there
+        is that of the C × C matrix M(ω) = Σᵢ K̂ᵢ(ω) K̂ᵢ(ω)ᴴ; codes of a finite image are some of the
+        codes of an endless one. M(ω) is a trigonometric polynomial, so its maximum is at most
+        1/cos(π·degree/m) of that over m frequencies a side (H. Ehlich and K. Zeller, 1964). Of a
+        matrix M(ω), the largest row sum of |M(ω)| stands for the largest eigenvalue.
+        """
+        return self._lipschitz
+
+    @cached_property
+    def _lipschitz(self) -> float:
+        K = self._channels.detach().double()
+        m = [16 * side for side in self._window]
+        spectra = torch.fft.rfft2(K, s=[2 * side for side in self._window])  # K's autocorrelation…
+        lags = torch.fft.irfft2(
+            torch.einsum("nchw,ndhw->cdhw", spectra, spectra.conj()),
+            s=[2 * side for side in self._window],
+        )
+        M = torch.fft.rfft2(_spread(lags, m)).abs()  # …has the spectrum M, on any finer grid
+        slack = math.cos(math.pi * (self._window[0] - 1) / m[0])
+        slack *= math.cos(math.pi * (self._window[1] - 1) / m[1])
+        return float(M.sum(1).max()) / slack
+
+    @cached_property
+    def in_float64(self) -> "ConvDictionary":
+        """The same dictionary in float64, where energies and certificates are computed."""
+        return self if self.K.dtype == torch.float64 else self.to(dtype=torch.float64)
+
+    # At λ = 0 a certificate uses the part of an image that no code can reach. Here it is left out
+    # (it would take the matrix): the bound on the energy is then 0, which is true and weak.
+    unreachable = None
+
+    def check_samples(self, y) -> None:
+        """Raise unless y is an image or a batch of images that the kernels fit in."""
+        check_tensor("y", y, like=self.K)
+        one = ("C=" + str(self.K.shape[1]),) if self.K.ndim == 4 else ()
+        wanted = ", ".join((*one, "height", "width"))
+        channels = self.K.shape[1:-2]
+        shape = y.shape[-self.sample_ndim : -2]
+        if y.ndim not in (self.sample_ndim, self.sample_ndim + 1) or shape != channels:
+            raise ValueError(f"y: expected shape ({wanted}) or (N, {wanted}), got {describe(y)}")
+        if any(side < kernel for side, kernel in zip(y.shape[-2:], self._window, strict=True)):
+            raise ValueError(
+                f"y: expected images of at least {self._window[0]} × {self._window[1]}, the size "
+                f"of the kernels, got {describe(y)}"
+            )
+
+    def check_codes(self, z, y: Tensor, name: str = "z") -> None:
+        """Raise unless z holds one code for each image of y."""
+        check_tensor(name, z, like=self.K)
+        expected = (*y.shape[: y.ndim - self.sample_ndim], *self._code_shape(y.shape[-2:]))
+        if z.shape != expected:
+            raise ValueError(f"{name}: expected shape {expected} for this y, got {describe(z)}")
+
+    # ---- sizes ----
+
+    @property
+    def _window(self) -> tuple[int, int]:
+        return tuple(self.K.shape[-2:])
+
+    @property
+    def _channels(self) -> Tensor:
+        """The kernels as (n, C, a, b)."""
+        return self.K if self.K.ndim == 4 else self.K[:, None]
+
+    def _code_shape(self, size) -> tuple[int, int, int]:
+        (h, w), (a, b) = size, self._window
+        return self.n_atoms, h - a + 1, w - b + 1
+
+    def _image_size(self, z: Tensor) -> tuple[int, int]:
+        (p, q), (a, b) = z.shape[-2:], self._window
+        return p + a - 1, q + b - 1
+
+    # ---- the two ways to compute ----
+
+    def _spectra(self, x: Tensor, grid) -> tuple[Tensor, Tensor]:
+        return torch.fft.rfft2(self._channels, s=grid), torch.fft.rfft2(x, s=grid)
+
+    def _mix(self, K: Tensor, z: Tensor) -> Tensor:
+        """Spectra of the maps (N, n, …) → spectra of the images (N, C, …)."""
+        return torch.stack([torch.einsum("nij,bnij->bij", one, z) for one in K.unbind(1)], 1)
+
+    def _back(self, K: Tensor, r: Tensor, grid, size) -> Tensor:
+        """Spectra of images (N, C, …) → codes: correlate, then keep the places inside."""
+        spectrum = sum(one.conj() * r[:, c, None] for c, one in enumerate(K.unbind(1)))
+        return _crop(torch.fft.irfft2(spectrum, s=grid), self._code_shape(size)[1:])
+
+    def _in_parts(self, function, x: Tensor) -> Tensor:
+        """function(x) on as many samples at a time as keep the patches near 2²² numbers."""
+        patches = self._channels[0].numel() * x.shape[-1] * x.shape[-2]
+        return torch.cat([function(part) for part in x.split(max(1, 2**22 // patches))])
+
+
+def _crop(x: Tensor, size) -> Tensor:
+    return x[..., : size[0], : size[1]].contiguous()
+
+
+def _fast_size(size) -> tuple[int, int]:
+    """The next sides that have no prime factor above 5: FFTs of those are fast."""
+    return tuple(_fast_length(side) for side in size)
+
+
+def _fast_length(side: int) -> int:
+    rest = side
+    for prime in (2, 3, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return side if rest == 1 else _fast_length(side + 1)
+
+
+def _spread(lags: Tensor, m) -> Tensor:
+    """An autocorrelation with lag 0 in the corner, set into a larger grid m of the same kind."""
+    h, w = lags.shape[-2:]
+    centred = F.pad(torch.fft.fftshift(lags, (-2, -1)), (0, m[1] - w, 0, m[0] - h))
+    return centred.roll((-(h // 2), -(w // 2)), (-2, -1))

@@ -1,0 +1,254 @@
+"""Kernels learned from images: sparse codes for the kernels at hand, then better kernels for these
+codes, in turn.
+
+The problem::
+
+    min over unit-norm kernels K  of  mean over images of  min_Z ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._progress import track
+from ._validate import check_count, check_fraction, check_lam, check_tensor, describe
+from .conv import ConvDictionary, _crop, _fast_size
+from .learning import _batches
+from .solvers import fista
+
+
+@dataclass(frozen=True)
+class LearnedKernels:
+    """What learning returns.
+
+    dictionary: the kernels, unit norm. energy: mean energy of each batch *before* its update,
+    float64, shape (steps,); shorter when it was interrupted. reseeded: how many kernels were
+    replaced because no image used them. snapshots: step → K at that step.
+    """
+
+    dictionary: ConvDictionary
+    energy: Tensor
+    reseeded: int
+    snapshots: dict[int, Tensor] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def learn_kernels(
+    images: Tensor,
+    n_kernels: int,
+    lam: float,
+    *,
+    size: int = 9,
+    nonnegative: bool = False,
+    zero_mean: bool = False,
+    steps: int = 120,
+    batch_size: int = 4,
+    iterations: int = 8,
+    sweeps: int = 2,
+    forgetting: float = 0.96,
+    seed: int = 0,
+    snapshots: tuple[int, ...] = (),
+    progress: bool = False,
+) -> LearnedKernels:
+    """Learn n_kernels unit-norm kernels (size × size) from images (N, h, w) or (N, C, h, w).
+
+    Each step codes a batch with ``iterations`` steps of FISTA, started from the images' last codes;
+    adds how the codes correlate with each other and with the images, over all shifts within a
+    kernel, to running sums that fade by ``forgetting``; and makes ``sweeps`` passes over the
+    kernels, each moved downhill with the others fixed. In the first third of the steps, kernels
+    that drift off the middle are moved back, and their codes with them; a kernel that no image
+    uses is replaced by the piece of an image that is reconstructed worst.
+
+    nonnegative: codes ≥ 0 (a kernel and its negative are then two things; kernels stay signed).
+    zero_mean: kernels sum to 0 in each channel. seed: the order of the images and the noise that
+    the kernels start from. snapshots: steps after which K is kept (0 is the start). progress: show
+    a bar. An interrupt (Ctrl-C, or the notebook's stop button) ends the learning early and keeps
+    what was learned. The dtype and device are those of ``images``, which are never changed.
+
+    Raises TypeError or ValueError, naming the argument, on bad input. Source: online dictionary
+    learning (J. Mairal, F. Bach, J. Ponce, G. Sapiro, 2009) with convolutions, as in J. Liu, C.
+    Garcia-Cardona, B. Wohlberg, W. Yin, *First- and second-order methods for online convolutional
+    dictionary learning* (2018).
+    """
+    _check(images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed)
+    _check_snapshots(snapshots, steps)
+    generator = torch.Generator().manual_seed(seed)
+    learner = _Learner(images, n_kernels, size, zero_mean, generator)
+    kept = {0: learner.K.clone()} if 0 in snapshots else {}
+    energies, interrupted = [], False
+    batches = _batches(len(images), min(batch_size, len(images)), steps, generator)
+    try:
+        for step, rows in enumerate(track(batches, "learning kernels", show=progress), start=1):
+            energies.append(learner.code(rows, lam, nonnegative, iterations))
+            learner.remember(rows, forgetting)
+            for _ in range(sweeps):
+                learner.sweep()
+            learner.reseed(rows)
+            if step % 5 == 0 and 3 * step <= steps:
+                learner.recentre()
+            if step in snapshots:
+                kept[step] = learner.K.clone()
+    except KeyboardInterrupt:
+        interrupted = True
+    energy = torch.stack(energies) if energies else torch.zeros(0, dtype=torch.float64)
+    return LearnedKernels(ConvDictionary(learner.K), energy, learner.reseeded, kept, interrupted)
+
+
+class _Learner:
+    """Kernels, the codes of all images, and the running correlations.
+
+    A (n, n, 2a−1, 2a−1): Aᵢⱼ(s) = Σₓ Zᵢ(x)Zⱼ(x + s), lag 0 in the middle. B (n, C, a, a): Bᵢ(s) =
+    Σₓ Zᵢ(x)Y(x + s).
+    """
+
+    def __init__(self, images: Tensor, n: int, size: int, zero_mean: bool, generator):
+        self.images, self.size, self.zero_mean = images, size, zero_mean
+        channels = images.shape[1:-2]
+        self.K = self.feasible(_noise(n, channels, size, generator).to(images))
+        places = [side - size + 1 for side in images.shape[-2:]]
+        self.codes = images.new_zeros(len(images), n, *places)
+        self.reseeded = 0
+        self.forget()
+
+    def forget(self) -> None:
+        n, lags = len(self.K), 2 * self.size - 1
+        self.A = self.K.new_zeros(n, n, lags, lags)
+        self.B = torch.zeros_like(self.colours(self.K))
+
+    def feasible(self, K: Tensor) -> Tensor:
+        """The nearest kernel of norm 1 (and mean 0 if asked for), for one or for all."""
+        if self.zero_mean:
+            K = K - K.mean((-2, -1), keepdim=True)
+        over = tuple(range(1, K.ndim))
+        return K / K.square().sum(over, keepdim=True).sqrt().clamp(min=torch.finfo(K.dtype).tiny)
+
+    def colours(self, x: Tensor) -> Tensor:
+        """Grey images and kernels get their one channel."""
+        return x if self.images.ndim == 4 else x[:, None]
+
+    def code(self, rows: Tensor, lam: float, nonnegative: bool, iterations: int) -> Tensor:
+        solution = fista(
+            ConvDictionary(self.K),
+            self.images[rows],
+            lam,
+            z0=self.codes[rows],
+            nonnegative=nonnegative,
+            tol=None,
+            max_iter=iterations,
+        )
+        self.codes[rows] = solution.z
+        return solution.energy.mean()
+
+    def remember(self, rows: Tensor, forgetting: float) -> None:
+        """Let the running correlations fade and add the batch's; a spectrum's product is one."""
+        size, a = self.images.shape[-2:], self.size
+        grid = _fast_size(size)
+        Z = torch.fft.rfft2(self.codes[rows], s=grid)
+        Y = torch.fft.rfft2(self.colours(self.images[rows]), s=grid)
+        lags = torch.arange(1 - a, a)
+        self.A *= forgetting
+        for i in range(len(self.K)):  # Aⱼᵢ(s) = Aᵢⱼ(−s): half of the pairs will do
+            spectrum = (Z[:, i, None].conj() * Z[:, i:]).sum(0)
+            pairs = torch.fft.irfft2(spectrum, s=grid)[:, lags[:, None], lags]
+            self.A[i, i:] += pairs
+            self.A[i + 1 :, i] += pairs[1:].flip(-2, -1)
+        spectrum = torch.stack([(Z.conj() * Y[:, c, None]).sum(0) for c in range(Y.shape[1])], 1)
+        self.B.mul_(forgetting).add_(_crop(torch.fft.irfft2(spectrum, s=grid), (a, a)))
+
+    def sweep(self) -> None:
+        """Move each kernel by a gradient step and to the nearest feasible one: the objective, with
+        the correlations in the place of the codes, never rises.
+
+        The step's length is one over the largest eigenvalue of the kernel's own block of A, which
+        the spectrum of that block bounds.
+        """
+        K = self.colours(self.K)
+        curvature = torch.fft.fft2(self.A.diagonal().movedim(-1, 0)).abs().amax((-2, -1))
+        for i in self.used().nonzero().flatten().tolist():
+            overlap = F.conv2d(self.A[i, None], K.transpose(0, 1).flip(-2, -1))[0]
+            K[i] = self.feasible((K[i] - (overlap - self.B[i]) / curvature[i])[None])[0]
+
+    def used(self) -> Tensor:
+        usage = self.A.diagonal()[self.size - 1, self.size - 1]
+        return usage > 1e-3 * usage.mean()
+
+    def reseed(self, rows: Tensor) -> None:
+        """Replace kernels that no code uses by the worst-reconstructed pieces of the batch."""
+        dead = (~self.used()).nonzero().flatten()
+        if len(dead) == 0:
+            return
+        residual = self.images[rows] - ConvDictionary(self.K).decode(self.codes[rows])
+        pieces = F.unfold(self.colours(residual), self.size, stride=self.size)
+        pieces = pieces.transpose(1, 2).reshape(-1, *self.K.shape[1:])
+        worst = pieces.flatten(1).square().sum(1).argsort(descending=True)[: len(dead)]
+        dead = dead[: len(worst)]
+        self.K[dead] = self.feasible(pieces[worst])
+        self.codes[:, dead] = 0
+        self.A[dead], self.A[:, dead], self.B[dead] = 0, 0, 0
+        self.reseeded += len(dead)
+
+    def recentre(self) -> None:
+        """Move kernels whose energy lies off the middle by whole pixels, and their codes the other
+        way; the correlations begin anew.
+        """
+        energy = self.colours(self.K).square().sum(1)
+        middle = (self.size - 1) / 2
+        steps = torch.arange(self.size, device=energy.device, dtype=energy.dtype) - middle
+        down = (energy.sum(2) @ steps).round().int().tolist()
+        right = (energy.sum(1) @ steps).round().int().tolist()
+        moved = [i for i in range(len(self.K)) if down[i] or right[i]]
+        for i in moved:
+            self.K[i] = _shift(self.K[i], -down[i], -right[i])
+            self.codes[:, i] = _shift(self.codes[:, i], down[i], right[i])
+        if moved:
+            self.K = self.feasible(self.K)
+            self.forget()
+
+
+def _noise(n: int, channels, size: int, generator) -> Tensor:
+    """Noise under a Gaussian window, so that kernels begin in the middle."""
+    x = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    window = torch.exp(-(x[:, None] ** 2 + x**2) / (2 * (size / 4) ** 2))
+    return torch.randn(n, *channels, size, size, generator=generator, dtype=torch.float64) * window
+
+
+def _shift(x: Tensor, down: int, right: int) -> Tensor:
+    """The last two axes moved by whole steps; what leaves is lost, zeros come in."""
+    h, w = x.shape[-2:]
+    out = torch.zeros_like(x)
+    to = [slice(max(0, s), side + min(0, s)) for s, side in ((down, h), (right, w))]
+    of = [slice(max(0, -s), side + min(0, -s)) for s, side in ((down, h), (right, w))]
+    out[..., to[0], to[1]] = x[..., of[0], of[1]]
+    return out
+
+
+def _check(images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed):
+    check_tensor("images", images)
+    if images.ndim not in (3, 4):
+        raise ValueError(
+            f"images: expected (N, height, width) or (N, channels, height, width), "
+            f"got {describe(images)}"
+        )
+    if not images.any():
+        raise ValueError(f"images: expected some that are not zero, got {describe(images)}")
+    counts = {"n_kernels": n_kernels, "size": size, "steps": steps, "batch_size": batch_size}
+    for name, value in {**counts, "iterations": iterations, "sweeps": sweeps}.items():
+        check_count(name, value)
+    if size > min(images.shape[-2:]):
+        raise ValueError(f"size: expected at most the images' {min(images.shape[-2:])}, got {size}")
+    if isinstance(lam, Tensor) and lam.ndim > 0:
+        raise ValueError(f"lam: expected one number for all images, got {describe(lam)}")
+    check_lam(lam, 1, images.device)
+    check_fraction("forgetting", forgetting, 0, 1)
+    check_count("seed", seed, minimum=0)
+
+
+def _check_snapshots(snapshots, steps: int) -> None:
+    if not isinstance(snapshots, Collection):
+        raise TypeError(f"snapshots: expected a tuple of steps, got {describe(snapshots)}")
+    for step in snapshots:
+        if check_count("snapshots", step, minimum=0) > steps:
+            raise ValueError(f"snapshots: expected steps from 0 to {steps}, got {step}")

@@ -1,0 +1,303 @@
+"""The convolutional sparse auto-encoder: an encoder that guesses the code in one pass, trained
+together with the kernels that decode it, and what its kernels are good for where labels are few.
+
+The problem, for each image Y of a batch (convolutional predictive sparse decomposition)::
+
+    min over K, encoder  of  min_Z ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁ + ½α‖Z − Enc(Y)‖²
+
+Source: K. Kavukcuoglu, P. Sermanet, Y. Boureau, K. Gregor, M. Mathieu, Y. LeCun, *Learning
+convolutional feature hierarchies for visual recognition* (NIPS 2010).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ._progress import track
+from ._validate import check_count, check_lam, check_tensor, describe
+from .conv import ConvDictionary
+from .conv_learning import _check, _Learner, _noise, _shift
+from .learning import _batches
+from .prox import soft_threshold
+
+NONLINEARITIES = ("tanh", "softshrink")
+
+
+class ConvEncoder(nn.Module):
+    """Enc(Y)ᵢ = gᵢ·φ(Y ⋆ Cᵢ + bᵢ): a convolution, a non-linearity and a diagonal scale.
+
+    Parameters: C (n, size, size) starts as noise, the bias b (n,) as 0, the gain g (n,) as 0.3.
+    φ is "tanh", or "softshrink", the shrinkage by θ (n,), which starts as 1. Y ⋆ C, what deep
+    learning calls a convolution, holds C against each place without turning it round: with the
+    decoder's kernels for C it is the decoder's adjoint, so the two can be compared as they are.
+    """
+
+    def __init__(
+        self,
+        n_kernels: int,
+        *,
+        size: int = 9,
+        nonlinearity: str = "tanh",
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
+    ):
+        super().__init__()
+        check_count("n_kernels", n_kernels)
+        check_count("size", size)
+        check_count("seed", seed, minimum=0)
+        if nonlinearity not in NONLINEARITIES:
+            raise ValueError(
+                f"nonlinearity: expected one of {', '.join(NONLINEARITIES)}, got {nonlinearity!r}"
+            )
+        self.nonlinearity = nonlinearity
+        noise = unit(_noise(n_kernels, (), size, torch.Generator().manual_seed(seed))).to(dtype)
+        self.C = nn.Parameter(noise)
+        self.bias = nn.Parameter(noise.new_zeros(n_kernels))
+        self.gain = nn.Parameter(noise.new_full((n_kernels,), 0.3))
+        if nonlinearity == "softshrink":
+            self.threshold = nn.Parameter(noise.new_ones(n_kernels))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Images (N, h, w) → codes (N, n, h − size + 1, w − size + 1)."""
+        check_tensor("y", y, like=self.C)
+        if y.ndim != 3 or min(y.shape[1:]) < self.C.shape[-1]:
+            raise ValueError(f"y: expected images (N, h, w) that C fits in, got {describe(y)}")
+        v = correlate(y, self.C) + self.bias[:, None, None]
+        if self.nonlinearity == "tanh":
+            v = v.tanh()
+        else:
+            v = soft_threshold(v, self.threshold.clamp(min=0)[:, None, None])
+        return self.gain[:, None, None] * v
+
+    @property
+    def kernels(self) -> Tensor:
+        """What each map responds to: C, turned over where the gain is negative; unit norm."""
+        return unit(self.C.detach() * self.gain.detach().sign()[:, None, None])
+
+
+@dataclass(frozen=True)
+class AutoEncoder:
+    """What training returns.
+
+    encoder, dictionary: the two halves. energy, distance: of each batch before its update, the mean
+    energy of its codes and how far the encoder's guess was from them, ‖Z − Enc(Y)‖²/‖Z‖²; float64,
+    (steps,). reseeded: how many kernels were replaced because no image used them.
+    """
+
+    encoder: ConvEncoder
+    dictionary: ConvDictionary
+    energy: Tensor
+    distance: Tensor
+    reseeded: int
+
+
+def train_autoencoder(
+    images: Tensor,
+    n_kernels: int,
+    lam: float,
+    *,
+    alpha: float = 1.0,
+    nonlinearity: str = "tanh",
+    size: int = 9,
+    steps: int = 130,
+    batch_size: int = 4,
+    iterations: int = 8,
+    sweeps: int = 2,
+    forgetting: float = 0.97,
+    lr: float = 3e-2,
+    seed: int = 0,
+    progress: bool = False,
+) -> AutoEncoder:
+    """Train encoder and decoder together on images (N, h, w), a batch at a time.
+
+    Each step starts from the encoder's guess and improves the codes by ``iterations`` steps of
+    FISTA on the energy above, guess included; moves the kernels downhill for these codes, as
+    :func:`learn_kernels` does; and moves the encoder towards the codes by one step of Adam, whose
+    learning rate makes one cycle up to ``lr`` (0: the encoder stays noise). The two halves start
+    from different noise and never see each other, only each other's codes.
+
+    Raises TypeError or ValueError, naming the argument, on bad input; images are never changed.
+    """
+    _check(images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed)
+    if images.ndim != 3:
+        raise ValueError(f"images: expected (N, height, width), got {describe(images)}")
+    alpha = float(check_lam(alpha, 1, images.device))
+    generator = torch.Generator().manual_seed(seed)
+    learner = _Learner(images, n_kernels, size, False, generator)
+    encoder = ConvEncoder(
+        n_kernels, size=size, nonlinearity=nonlinearity, seed=seed + 10_000, dtype=images.dtype
+    ).to(images.device)
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
+    batches = _batches(len(images), min(batch_size, len(images)), steps, generator)
+    energies, distances = [], []
+    for rows in track(batches, "training the auto-encoder", show=progress):
+        y, dictionary = images[rows], ConvDictionary(learner.K)
+        guess = encoder(y)
+        z = infer(dictionary, y, guess.detach(), lam, alpha, iterations)
+        energies.append(_energy(dictionary, y, z, lam))
+        distance = (z - guess).square().sum() / z.square().sum().clamp(min=1e-12)
+        distances.append(distance.detach().double())
+        learner.codes[rows] = z
+        learner.remember(rows, forgetting)
+        for _ in range(sweeps):
+            learner.sweep()
+        learner.reseed(rows)
+        descend(optimiser, (z - guess).square().mean())
+        cycle.step()
+    record = torch.stack(energies), torch.stack(distances)
+    return AutoEncoder(encoder.eval(), ConvDictionary(learner.K), *record, learner.reseeded)
+
+
+def infer(
+    dictionary: ConvDictionary, y: Tensor, guess: Tensor, lam: float, alpha: float, iterations: int
+) -> Tensor:
+    """FISTA from a guess, on ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁ + ½α‖Z − guess‖²."""
+    gradient, step = dictionary.gradient(y), 1 / (dictionary.lipschitz() + alpha)
+    z = v = guess
+    t = 1.0
+    for _ in range(iterations):
+        last, z = z, soft_threshold(v - step * (gradient(v) + alpha * (v - guess)), step * lam)
+        t_last, t = t, (1 + (1 + 4 * t * t) ** 0.5) / 2
+        v = z + (t_last - 1) / t * (z - last)
+    return z
+
+
+def descend(optimiser, loss: Tensor) -> None:
+    """One step of an optimiser."""
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+
+
+def correlate(y: Tensor, C: Tensor, stride: int = 1) -> Tensor:
+    """Y ⋆ Cᵢ at every place (or every ``stride``-th) where C lies inside: (N, h, w) → (N, n, p, q).
+
+    One matrix product of all patches with all kernels: on a CPU faster than ``F.conv2d`` in
+    float64.
+    """
+    size = C.shape[-1]
+    patches = y.unfold(1, size, stride).unfold(2, size, stride)  # a view (N, p, q, size, size)
+    maps = patches.flatten(3).flatten(0, 2) @ C.flatten(1).T
+    return maps.unflatten(0, patches.shape[:3]).permute(0, 3, 1, 2)
+
+
+def unit(K: Tensor) -> Tensor:
+    """Kernels (n, …) scaled to norm 1."""
+    norms = torch.linalg.vector_norm(K.flatten(1), dim=1).clamp(min=torch.finfo(K.dtype).tiny)
+    return K / norms.reshape(-1, *[1] * (K.ndim - 1))
+
+
+def _energy(dictionary, y: Tensor, z: Tensor, lam: float) -> Tensor:
+    fit = 0.5 * (y - dictionary.decode(z)).square().flatten(1).sum(1)
+    return (fit + lam * z.abs().flatten(1).sum(1)).mean().double()
+
+
+# ---- do the two halves look alike? ----
+
+
+def likeness(C: Tensor, K: Tensor, reach: int = 2) -> Tensor:
+    """Entry (i, j): the largest cosine between Cᵢ and Kⱼ over shifts of up to ``reach`` pixels."""
+    if check_tensor("C", C).shape != check_tensor("K", K, like=C).shape or C.ndim != 3:
+        raise ValueError(f"K: expected kernels like C, {describe(C)}, got {describe(K)}")
+    C, K = unit(C).flatten(1), unit(K)
+    steps = range(-reach, reach + 1)
+    shifts = [_shift(K, down, right).flatten(1) for down in steps for right in steps]
+    return torch.stack([C @ shifted.T for shifted in shifts]).amax(0)
+
+
+def permutation_test(cosines: Tensor, permutations: int = 9999, seed: int = 0):
+    """Is the mean of the diagonal larger than chance? Returns it, the mean over random pairings of
+    rows with columns, and p: the share of pairings, the given one included, that do as well.
+    """
+    if check_tensor("cosines", cosines).ndim != 2 or cosines.shape[0] != cosines.shape[1]:
+        raise ValueError(f"cosines: expected a square matrix, got {describe(cosines)}")
+    check_count("permutations", permutations)
+    n, generator = len(cosines), torch.Generator().manual_seed(seed)
+    matched = cosines.diagonal().mean()
+    orders = torch.rand(permutations, n, generator=generator, dtype=torch.float64).argsort(1)
+    chance = cosines[torch.arange(n), orders].mean(1)
+    as_good = int((chance >= matched - 1e-12).sum())
+    return float(matched), float(chance.mean()), (1 + as_good) / (1 + permutations)
+
+
+# ---- few labels ----
+
+
+def random_phase(K: Tensor, seed: int) -> Tensor:
+    """Kernels with the power spectrum of K and the phases of noise: as coarse or fine and as
+    oriented as K, but nothing in them lines up to an edge.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(K.shape, generator=generator, dtype=torch.float64).to(K)
+    phases = torch.fft.rfft2(noise)
+    return torch.fft.irfft2(torch.fft.rfft2(K).abs() * phases / phases.abs(), s=K.shape[-2:])
+
+
+class SmallNet(nn.Module):
+    """Digits (N, h, w) → scores (N, classes): kernels, both halves of the response, the largest in
+    each neighbourhood, a linear layer.
+
+    K (n, size, size) is scaled to unit norm and held against every other pixel; the maps' positive
+    and negative parts are pooled 2 × 2. ``images``: the pooled features are scaled so that over
+    these their root mean square is 1. The linear layer starts at 0: only K differs between nets.
+    """
+
+    def __init__(self, K: Tensor, images: Tensor, classes: int = 10):
+        super().__init__()
+        self.K = nn.Parameter(unit(check_tensor("K", K).detach()))
+        self.register_buffer("scale", K.new_ones(()))
+        with torch.no_grad():
+            features = self.features(images)
+            self.scale = 1 / features.square().mean().sqrt()
+        self.head = nn.Linear(features.shape[1], classes).to(K)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def features(self, images: Tensor) -> Tensor:
+        maps = correlate(images, self.K, stride=2)
+        halves = torch.cat([maps.relu(), (-maps).relu()], 1)
+        return self.scale * F.max_pool2d(halves, 2).flatten(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
+def fit(
+    net: SmallNet,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    frozen: bool,
+    steps: int = 100,
+    batch_size: int = 50,
+    lr: float = 5e-3,
+    seed: int = 0,
+) -> SmallNet:
+    """Train a net in place on labelled images (AdamW, one cycle of the learning rate).
+
+    frozen: the kernels stay; their features are computed once and only the linear layer learns.
+    """
+    if len(images) != len(labels):
+        raise ValueError(f"labels: expected {len(images)}, one an image, got {len(labels)}")
+    with torch.no_grad():
+        parts = images.split(100)
+        inputs = torch.cat([net.features(part) for part in parts]) if frozen else images
+    parameters = net.head.parameters() if frozen else net.parameters()
+    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.01)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
+    generator = torch.Generator().manual_seed(seed)
+    for rows in _batches(len(images), min(batch_size, len(images)), steps, generator):
+        scores = net.head(inputs[rows]) if frozen else net(inputs[rows])
+        descend(optimiser, F.cross_entropy(scores, labels[rows]))
+        cycle.step()
+    return net
+
+
+@torch.no_grad()
+def accuracy(net, images: Tensor, labels: Tensor) -> float:
+    """The share of images whose highest score is at their label."""
+    scores = torch.cat([net(part) for part in images.split(100)])
+    return float((scores.argmax(1) == labels).double().mean())

@@ -1,0 +1,262 @@
+"""Sliders over fuzzy balls: over training steps, over springs and sizes, through the code space."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import ipywidgets
+import torch
+from torch import Tensor
+
+from ..plots.vae import MUTED, nearest, paint_balls
+from ..vae import Balls, overlap
+from .panel import SliderPanel, log_slider
+from .parts import GRID, Picture, Strip, _tile, as_array, number
+
+SIDE = 20
+
+
+@dataclass(frozen=True)
+class BallMap:
+    """Balls in the plane of the code, coloured by class, from −reach to reach.
+
+    mark: a point (z₁, z₂) that is shown by a cross.
+    """
+
+    balls: Balls
+    labels: Tensor
+    reach: float
+    title: str
+    mark: tuple[float, float] | None = None
+    still: bool = True
+
+    height = 1.0
+
+    def html(self) -> str:
+        r = self.reach
+        mean = as_array("balls.mean", self.balls.mean, 2)
+        sigma = as_array("balls.variance", self.balls.variance, 2) ** 0.5
+        groups = []
+        for c, colour in enumerate(MUTED):
+            chosen = (self.labels == c).numpy()
+            shapes = "".join(
+                f'<ellipse cx="{x:.2f}" cy="{-y:.2f}" rx="{a:.2f}" ry="{b:.2f}"/>'
+                for (x, y), (a, b) in zip(
+                    mean[chosen].tolist(), sigma[chosen].tolist(), strict=True
+                )
+            )
+            groups.append(f'<g fill="{colour}" fill-opacity=".25">{shapes}</g>')
+        for c in self.labels.unique().tolist():
+            x, y = self.balls.mean[self.labels == c].median(0).values.tolist()
+            groups.append(
+                f'<text x="{x:.2f}" y="{-y + 0.026 * r:.2f}" font-size="{0.085 * r:.3g}"'
+                f' text-anchor="middle" font-weight="bold" fill="#000" stroke="#fff"'
+                f' stroke-width="{0.02 * r:.3g}" paint-order="stroke">{c}</text>'
+            )
+        groups.append(
+            f'<path d="M{-r} 0H{r}M0 {-r}V{r}" stroke="{GRID}" stroke-width="{0.004 * r:.3g}"/>'
+        )
+        if self.mark:
+            x, y, arm = self.mark[0], -self.mark[1], 0.05 * r
+            groups.append(
+                f'<path d="M{x - arm:.2f} {y:.2f}h{2 * arm:.2f}'
+                f'M{x:.2f} {y - arm:.2f}v{2 * arm:.2f}"'
+                f' stroke="#000" stroke-width="{0.015 * r:.3g}"/>'
+            )
+        body = (
+            f'<svg viewBox="{-r} {-r} {2 * r} {2 * r}" style="display:block;width:100%;'
+            f'border:1px solid #ddd">{"".join(groups)}</svg>'
+        )
+        tile = _tile(self.title, body, "rlv-map")
+        return tile.replace("<div ", '<div style="flex:0 0 360px;max-width:100%" ', 1)
+
+    def plot(self, axes) -> None:
+        paint_balls(axes, self.balls, self.labels, reach=self.reach)
+        axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
+        if self.mark:
+            axes.plot(*self.mark, "+", color="k", ms=10, mew=2)
+
+
+def mean_overlap(balls: Balls) -> float:
+    """Mean overlap of two different balls."""
+    shared = overlap(balls)
+    n = len(shared)
+    return float((shared.sum() - shared.diagonal().sum()) / (n * (n - 1)))
+
+
+def centred_norm(balls: Balls) -> float:
+    """Mean distance of the centres from their common centre."""
+    return float((balls.mean - balls.mean.mean(0)).norm(dim=1).mean())
+
+
+def flight_panel(
+    snapshots: Mapping[int, Balls], labels: Tensor, *, shown: int = 400, title: str
+) -> SliderPanel:
+    """A slider over the steps of a training whose spring was cut at step 0.
+
+    snapshots: step → balls, evenly spaced steps from 0; the first ``shown`` balls are drawn.
+    """
+    steps = sorted(snapshots)
+    gaps = {b - a for a, b in zip(steps, steps[1:], strict=False)}
+    if len(gaps) != 1 or steps[0] != 0:
+        raise ValueError(f"snapshots: expected evenly spaced steps from 0, got {steps}")
+    gap = gaps.pop()
+    reach = 1.05 * max(float(b.mean[:shown].abs().max()) for b in snapshots.values())
+
+    def compute(step):
+        balls = snapshots[gap * round(step / gap)]
+        few = Balls(balls.mean[:shown], balls.variance[:shown])
+        return {"balls": few, "norm": centred_norm(few), "overlap": mean_overlap(few)}
+
+    slider = ipywidgets.FloatSlider(
+        value=0.0,
+        min=0.0,
+        max=float(steps[-1]),
+        step=gap,
+        description="step",
+        readout_format=".0f",
+        style={"description_width": "initial"},
+        layout={"flex": "1 1 300px", "width": "auto"},
+    )
+    return SliderPanel(
+        compute,
+        lambda a: [BallMap(a["balls"], labels[:shown], reach, "balls in the plane of the code")],
+        {"step": slider},
+        readouts=lambda a: {
+            "distance from the centre": f"{a['norm']:.2f} σ",
+            "mean overlap": f"{a['overlap']:.3f}",
+        },
+        alt=lambda a: (
+            f"{a['step']:.0f} steps after the spring was cut: balls are {a['norm']:.2f} σ from "
+            f"their centre on average, the mean overlap of two is {a['overlap']:.3f}."
+        ),
+        title=title,
+        headline="mean overlap",
+        stills=("step", [steps[round(s * (len(steps) - 1))] for s in (0, 0.1, 0.3, 0.6, 1)]),
+    )
+
+
+class Stage(NamedTuple):
+    """What training with one spring (σ = 1) led to."""
+
+    balls: Balls
+    fit: float  # ⟨½‖y − ŷ‖²⟩
+    pictures: Tensor  # a few reconstructions (n, 400)
+
+
+def spring_panel(
+    stages: Mapping[float, Stage], labels: Tensor, *, shown: int = 400, title: str
+) -> SliderPanel:
+    """Sliders for the spring k and the ball size σ over trainings with σ = 1.
+
+    stages: spring → Stage, springs that double from one to the next. Only kσ² counts (codes, like
+    the balls, scale with σ), so σ takes the values ½, 0.71, 1, 1.41, 2, and k the springs for
+    which kσ² is among the stages.
+    """
+    kappas = sorted(stages)
+    if any(abs(b / a - 2) > 1e-9 for a, b in zip(kappas, kappas[1:], strict=False)):
+        raise ValueError(f"stages: expected springs that double, got {kappas}")
+    if len(kappas) < 6:
+        raise ValueError(f"stages: expected at least six springs, got {len(kappas)}")
+    sizes = [2.0 ** (i / 2) for i in range(-2, 3)]
+    springs = kappas[2:-2]
+    reach = 8.0
+
+    def compute(k, sigma):
+        k, sigma = springs[nearest(springs, k)], sizes[nearest(sizes, sigma)]
+        stage = stages[kappas[nearest(kappas, k * sigma**2)]]
+        balls = Balls(stage.balls.mean[:shown] * sigma, stage.balls.variance[:shown] * sigma**2)
+        pull = k * float((sigma * stage.balls.mean).square().sum(1).mean())
+        return {
+            "used": (k, sigma),
+            "balls": balls,
+            "norm": float(stage.balls.mean.square().sum(1).mean().sqrt()) * sigma,
+            "overlap": mean_overlap(balls),
+            "fit": stage.fit,
+            "pull": pull,
+            "pictures": stage.pictures.reshape(-1, SIDE, SIDE).clamp(0, 1).numpy(),
+        }
+
+    def draw(a):
+        return [
+            BallMap(a["balls"], labels[:shown], reach, "balls in the plane of the code"),
+            Strip(a["pictures"], [""] * len(a["pictures"]), "decoded from the middles", slots=10),
+        ]
+
+    def readouts(a):
+        k, sigma = a["used"]
+        return {
+            "spring k": number(k),
+            "ball size σ": number(sigma),
+            "distance from the origin": f"{a['norm']:.2f}",
+            "mean overlap": f"{a['overlap']:.3f}",
+            "fit": f"{a['fit']:.1f}",
+            "energy": f"{a['fit'] + a['pull']:.1f}",
+        }
+
+    def alt(a):
+        k, sigma = a["used"]
+        return (
+            f"Spring k = {number(k)}, ball size σ = {number(sigma)}: balls are {a['norm']:.2f} "
+            f"from the origin, the mean overlap of two is {a['overlap']:.3f}, the energy is "
+            f"{a['fit'] + a['pull']:.1f}."
+        )
+
+    size = log_slider(0.5, 2.0, 1.0, label="ball size σ", step=0.01)
+    return SliderPanel(
+        compute,
+        draw,
+        {"k": log_slider(springs[0], springs[-1], springs[0], label="spring k"), "sigma": size},
+        readouts=readouts,
+        alt=alt,
+        title=title,
+        headline="mean overlap",
+        stills=("k", [springs[i] for i in (0, 2, 4, 5, 6)] if len(springs) > 6 else springs[:5]),
+    )
+
+
+def walk_panel(model, balls: Balls, labels: Tensor, *, shown: int = 400, title: str) -> SliderPanel:
+    """Sliders for the two entries of the code; the decoder draws what stands there."""
+    few = Balls(balls.mean[:shown], balls.variance[:shown])
+    reach = 1.05 * float(few.mean.abs().max())
+
+    def compute(z1, z2):
+        z = torch.tensor([[z1, z2]], dtype=balls.mean.dtype)
+        with torch.no_grad():
+            picture = model.decode(z)[0]
+        near = int((few.mean - z).square().sum(1).argmin())
+        return {"picture": picture.reshape(SIDE, SIDE).numpy(), "near": int(labels[near])}
+
+    def draw(a):
+        return [
+            BallMap(few, labels[:shown], reach, "where the cross stands", (a["z1"], a["z2"])),
+            Picture(a["picture"], "what the decoder draws"),
+        ]
+
+    def control(name, value):
+        return ipywidgets.FloatSlider(
+            value=value,
+            min=-3.0,
+            max=3.0,
+            step=0.05,
+            description=html.unescape(name),
+            style={"description_width": "initial"},
+            layout={"flex": "1 1 220px", "width": "auto"},
+        )
+
+    return SliderPanel(
+        compute,
+        draw,
+        {"z1": control("z₁", -1.5), "z2": control("z₂", 0.0)},
+        readouts=lambda a: {"nearest digit": str(a["near"])},
+        alt=lambda a: (
+            f"At z = ({a['z1']:.2f}, {a['z2']:.2f}) the nearest digit is a {a['near']}; the "
+            "decoder draws the picture beside the map."
+        ),
+        title=title,
+        headline="nearest digit",
+        stills=("z1", [-2.0, -1.0, 0.0, 1.0, 2.0]),
+    )
