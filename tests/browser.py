@@ -267,7 +267,7 @@ def run_notebook(page, server: Server, name: str, *, timeout: float = 600) -> No
 
 
 # The last cell of every notebook that is tested: asked by a click, it calls each panel's `compute`
-# and tells what it should show now. Its answer comes after all pictures that were due before.
+# and tells what it should show now.
 PROBE = """\
 import html, json
 import ipywidgets
@@ -281,9 +281,10 @@ asked = 0
 
 
 def should_show(panel):
-    arrays = {**panel.values, **panel.compute(**panel.values)}
+    values = panel.values  # once: another thread may move them meanwhile
+    arrays = panel.state(**values)
     return {
-        "values": {control.description: control.value for control in panel.controls.values()},
+        "values": {panel.controls[name].description: v for name, v in values.items()},
         "readouts": list(panel.shown(arrays).values()),
         "words": panel.alt_text(arrays),
     }
@@ -401,7 +402,7 @@ class Panel:
             readouts = self.readouts()
             assert due is not None, f"an error in the panel: {self.error()}"
             agree = (
-                all(_alike(text, str(due["values"][label])) for label, text in said.items())
+                all(_rounded(due["values"][label], text) for label, text in said.items())
                 and _alike(words or "", due["words"])
                 and all(map(_alike, readouts.values(), due["readouts"]))
                 and len(readouts) == len(due["readouts"])
@@ -451,6 +452,14 @@ def _alike(a: str, b: str) -> bool:
         return False
     pairs = zip(NUMBER.findall(a), NUMBER.findall(b), strict=True)
     return all(_near(*(float(one.replace("−", "-")) for one in pair)) for pair in pairs)
+
+
+def _rounded(value: float, text: str) -> bool:
+    """Whether a slider with this value may say `text`."""
+    said, half = float(text.replace("−", "-")), 0.5 * 10.0 ** -len(text.partition(".")[2])
+    return math.isclose(value, said, rel_tol=0.02) or (
+        "e" not in text and abs(value - said) <= 1.001 * half
+    )
 
 
 def _near(a: float, b: float) -> bool:

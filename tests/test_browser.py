@@ -232,11 +232,12 @@ def check_exported(page, path: Path) -> None:
     seen = []
     for key in ("Home", "ArrowRight", "End"):
         slider.press(key)
-        assert slider.get_attribute("aria-valuetext") == page.locator("output").inner_text() != ""
+        value = slider.get_attribute("aria-valuetext")
+        assert value == page.locator("output").inner_text() != ""
         assert picture.locator("img, svg").count() > 0
-        seen.append((picture.get_attribute("aria-label"), picture.screenshot()))
-    (low, pixels), (next_one, _), (high, other_pixels) = seen
-    assert low != next_one != high and pixels != other_pixels
+        seen.append((value, picture.get_attribute("aria-label"), picture.screenshot()))
+    (lowest, low, pixels), (next_value, _, _), (highest, high, other_pixels) = seen
+    assert lowest != next_value != highest and low != high and pixels != other_pixels
     slider.click(position={"x": 1, "y": 5})
     assert picture.get_attribute("aria-label") == low
     assert {url.split(":")[0] for url in requests} <= {"file", "data"}

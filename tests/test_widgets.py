@@ -2,6 +2,7 @@
 
 import html
 import re
+import threading
 
 import ipywidgets
 import numpy as np
@@ -271,6 +272,45 @@ def test_only_the_newest_value_is_drawn():
     panel.controls["lam"].value = 0.2
     assert computed == pytest.approx([0.1, 0.2, 0.5])
     assert alt(panel) == "at 0.50"
+
+
+def test_two_threads_move_two_controls():
+    """As JupyterLab may: one of them draws, the other goes its way at once, and nothing is lost."""
+    threads = []
+
+    def compute(a, b):
+        threads.append(threading.get_ident())
+        if len(threads) == 2:  # the first drawing after a move
+            other = threading.Thread(target=lambda: panel.controls["b"].set_trait("value", 0.7))
+            other.start()
+            other.join(timeout=20)
+            assert not other.is_alive(), "it waits for the drawing"
+        return {"z": np.array([a, b])}
+
+    panel = SliderPanel(
+        compute,
+        lambda arrays: [Stems(arrays["z"], "z", "place")],
+        {name: ipywidgets.FloatSlider(0.1, min=0, max=1, description=name) for name in "ab"},
+    )
+    panel.controls["a"].value = 0.5
+    assert panel.error is None and alt(panel).startswith("Slider panel, a = 0.500, b = 0.700")
+    assert set(threads) == {threading.get_ident()} and len(threads) == 3
+    # Often, without pause: the last drawing is of the last values.
+    movers = [
+        threading.Thread(
+            target=lambda name=name: [move(panel.controls[name], k) for k in range(50)]
+        )
+        for name in "ab"
+    ]
+    for one in movers:
+        one.start()
+    for one in movers:
+        one.join(timeout=60)
+    assert alt(panel).startswith("Slider panel, a = 0.490, b = 0.490")
+
+
+def move(control, k: int) -> None:
+    control.value = k / 100
 
 
 def test_each_move_is_one_assignment():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar
 from weakref import WeakValueDictionary
 
@@ -102,7 +103,8 @@ class SliderPanel:
         self.headline, self.stills = headline, stills
         self.error: BaseException | None = None
         self._start = self.values
-        self._drawing = self._changed_meanwhile = False
+        self._drawing = self._due = self._resetting = False
+        self._guard = Lock()
         self._build()
         self.redraw()
 
@@ -143,28 +145,37 @@ class SliderPanel:
 
     def reset(self) -> None:
         """Put every control back to where it started; one drawing for all of them."""
-        self._drawing = True
+        self._resetting = True
         try:
             for name, control in self.controls.items():
                 control.value = self._start[name]
         finally:
-            self._drawing = False
+            self._resetting = False
         self.redraw()
 
     # ------------------------------------------------------------------------- the drawing
 
     def redraw(self) -> None:
         """Compute and draw what the controls say now; the picture changes in one assignment."""
-        self._changed_meanwhile = True
-        if self._drawing:
-            return  # the drawing that is under way sees to it
-        self._drawing = True
+        with self._guard:
+            self._due = True
+            if self._drawing or self._resetting:
+                return  # the drawing that is under way sees to it, or the one after the reset
+            self._drawing = True
         try:
-            while self._changed_meanwhile:
-                self._changed_meanwhile = False
+            while self._is_due():
                 self._picture.value = self._compose()
-        finally:
+        except BaseException:
             self._drawing = False
+            raise
+
+    def _is_due(self) -> bool:
+        """Whether to draw once more. JupyterLab may move two controls in two threads at once:
+        asking and saying that the drawing is over are one step, or a change between is lost.
+        """
+        with self._guard:
+            self._drawing, self._due = self._due, False
+            return self._drawing
 
     def _compose(self) -> str:
         values = self.values
