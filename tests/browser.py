@@ -297,8 +297,15 @@ def tell(_):
     answer.value = html.escape(json.dumps({"asked": asked, "panels": told}))
 
 
+def write_pages(_):
+    try:
+        export.description = f"{len(export_displayed('.', NAME))} pages"
+    except Exception as error:
+        export.description = f"{type(error).__name__}: {error}"
+
+
 ask.on_click(tell)
-export.on_click(lambda _: export_displayed(".", NAME))
+export.on_click(write_pages)
 export.add_class("rlv-export")
 ask.add_class("rlv-ask")
 answer.add_class("rlv-answer")

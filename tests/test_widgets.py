@@ -1,6 +1,8 @@
 """The slider panel without a browser: move the controls, read what the panel shows."""
 
+import base64
 import html
+import io
 import re
 import threading
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from PIL import Image
 
 from rlvebm_utils import Dictionary, fista
 from rlvebm_utils.widgets import (
@@ -248,6 +251,27 @@ def test_any_slider_is_exported(slider, said, tmp_path):
     frames = 3 if isinstance(slider, ipywidgets.FloatSlider) else 9
     text = panel.export_html(tmp_path / "k.html", frames=frames).read_text("ascii")
     assert re.findall(r"example = a, k = ([\d.]+):", text) == said
+
+
+def test_exported_pictures_are_smaller_and_the_same(tmp_path):
+    panel = SliderPanel(
+        lambda k: {"z": np.random.default_rng(0).normal(size=(60, 60)) * k},
+        lambda a: [Picture(a["z"], "z", signed=True, limits=(0, 1))],
+        {"k": ipywidgets.FloatSlider(0.5, min=0.1, max=1, description="k")},
+    )
+    page = panel.export_html(tmp_path / "k.html", frames=2).read_text("ascii")
+
+    def pictures(text):
+        return re.findall("data:image/png;base64,([A-Za-z0-9+/=]+)", text)
+
+    panel.controls["k"].value = 1.0
+    (whole,), packed = pictures(panel.html), pictures(page)[-1]
+    assert len(packed) < 0.7 * len(whole)
+    assert np.array_equal(*(np.asarray(pixels_of(one)) for one in (whole, packed)))
+
+
+def pixels_of(text: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
 
 
 def test_an_error_names_values_that_are_not_numbers():
