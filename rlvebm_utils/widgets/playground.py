@@ -117,14 +117,16 @@ def solver_panel(problems: Mapping[str, Problem], *, lam: float = 0.3) -> Slider
         exact = {"tol": None, "max_iter": steps}
         codes = [ista(W, y, lam, **exact).z, fista(W, y, lam, **exact).z, learned[steps]]
         best = fista(W, y, lam, tol=1e-4)
+        least = float(best.energy)
         at = [float(energy(W, y, z, lam)) for z in codes]
         return {
             "y": y,
             "z": codes[solver],
             "decoded": W.decode(codes[solver]),
             "lines": lines,
-            "best": float(best.energy),
-            "above": {n: E / float(best.energy) - 1 for n, E in zip(solvers, at, strict=True)},
+            "best": least,
+            # Of an empty sample the empty code is the best one, and all find it.
+            "above": {n: E / least - 1 if least else 0 for n, E in zip(solvers, at, strict=True)},
             "nonzeros": int((codes[solver] != 0).sum()),
         }
 
