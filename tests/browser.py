@@ -387,8 +387,13 @@ class Panel:
         """What the kernel says that the panel should show; None for an error."""
         asked = "document.querySelector('.rlv-answer .widget-html-content')?.textContent || '{}'"
         before = json.loads(self.page.evaluate(asked)).get("asked", 0)
-        self.page.locator(".rlv-ask").evaluate("button => button.click()")
-        self.page.wait_for_function(f"JSON.parse({asked}).asked > {before}")
+        answered = f"JSON.parse({asked}).asked > {before}"
+        for patience in (5, 10, 20, 40):  # a click before the page is complete goes unheard
+            self.page.locator(".rlv-ask").evaluate("button => button.click()")
+            if _comes(self.page, answered, patience):
+                break
+        else:
+            raise AssertionError("the kernel does not answer")
         return json.loads(self.page.evaluate(asked))["panels"][self.place]
 
     def said(self) -> dict[str, str]:
@@ -486,12 +491,25 @@ ROOM = """one => {
 }"""
 
 
+def _comes(page, condition: str, patience: float) -> bool:
+    """Whether a condition on the page comes true within that many seconds."""
+    from playwright.sync_api import TimeoutError as TooLate
+
+    try:
+        page.wait_for_function(condition, timeout=1000 * patience)
+    except TooLate:
+        return False
+    return True
+
+
 def panels(page) -> list[Panel]:
     """Every slider panel of the open notebook; a widget outside of one is an AssertionError."""
     page.wait_for_selector(".rlv-panel .rlv-frame, .rlv-panel .rlv-error")
     boxes, ours = page.locator(".rlv-panel"), ".rlv-panel, .rlv-ask, .rlv-export"
-    stray = page.locator(".widget-slider, .widget-dropdown, .jupyter-button").evaluate_all(
-        f"all => all.filter(one => !one.closest('{ours}')).length"
+    stray = (
+        "[...document.querySelectorAll('.widget-slider, .widget-dropdown, .jupyter-button')]"
+        f".filter(one => !one.closest('{ours}')).length"
     )
-    assert stray == 0, f"{stray} controls stand outside of a panel: nobody tests what they show"
+    gone = _comes(page, f"{stray} == 0", 10)  # a control may be in the page before its panel
+    assert gone, f"{page.evaluate(stray)} controls stand outside of a panel: nobody tests them"
     return [Panel(page, box, place) for place, box in enumerate(boxes.all())]

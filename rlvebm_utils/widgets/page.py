@@ -17,6 +17,7 @@ STYLE = """<style>
 .rlv-panel .widget-label, .rlv-panel .widget-readout { color: #222; }
 .rlv-panel .widget-readout { font-variant-numeric: tabular-nums; min-width: 4.5em; }
 .rlv-panel .widget-slider .widget-label { margin-right: 12px; }
+.rlv-panel .widget-slider, .rlv-panel .widget-dropdown { margin-right: 14px; }
 .rlv-panel [role=slider]:focus, .rlv-panel .ui-slider-handle:focus, .rlv-panel input:focus {
   outline: 3px solid #0072B2; outline-offset: 2px; }
 .rlv-title { margin: 0 0 2px; font-size: 15px; line-height: 1.4; font-weight: 600; color: #222; }
