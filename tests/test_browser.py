@@ -262,6 +262,21 @@ def test_the_panel_alone(page, server):
     assert panel.shown().words.startswith("digit no. 1 at λ = 0.15")
 
 
+@lab_only
+@pytest.mark.parametrize("front_end", ["notebook", "voila"])
+def test_the_panel_in_another_front_end(chromium, tmp_path, front_end):
+    """Notebook 7 and Voila; `make test-frontends` drags every panel there."""
+    (tmp_path / "notebooks").mkdir()
+    write_notebook(tmp_path / "notebooks" / "small.ipynb", [SMALL])
+    with (
+        Server(tmp_path / "notebooks", tmp_path / "jupyter", front_end=front_end) as server,
+        chromium_page(chromium) as page,
+    ):
+        run_notebook(page, server, "small.ipynb")
+        (panel,) = panels(page)
+        check_panel(panel)
+
+
 def test_an_error_appears_in_the_panel_and_goes(page, server):
     run_notebook(page, server, "failing.ipynb")
     panel = panels(page)[1]
