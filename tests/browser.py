@@ -104,8 +104,17 @@ OPENED_JUPYTERLAB = """() => {
     const open = window.jupyterapp?.shell?.currentWidget;
     return Boolean(open?.context?.isReady && open.content?.model && open.sessionContext);
 }"""
-OPENED_CLASSIC = "() => Boolean(window.Jupyter?.notebook?.kernel?.is_connected())"
-RUN_CLASSIC = "() => { Jupyter.notebook.execute_all_cells(); }"
+# The widget manager asks the kernel for widgets as it loads; cells that run meanwhile keep the
+# kernel from answering, and the page then waits for ever at the first widget.
+OPENED_CLASSIC = """() => {
+    const kernel = window.Jupyter?.notebook?.kernel;
+    const rests = kernel?.is_connected() && !Jupyter.notebook.kernel_busy;
+    return Boolean(rests && kernel.widget_manager);
+}"""
+RUN_CLASSIC = """() => {
+    const run = () => setTimeout(() => Jupyter.notebook.execute_all_cells(), 3000);
+    Jupyter.notebook.kernel.execute('import ipywidgets', {shell: {reply: run}});
+}"""
 
 
 @dataclass(frozen=True)
