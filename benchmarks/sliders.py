@@ -13,8 +13,8 @@ for every panel:
 - drags once more while the screen is recorded, and counts frames in which a part of the panel that
   should have something on it has nothing.
 
-Writes benchmarks/sliders.json. Timings depend on the machine and on what else it does: the load
-average stands beside them.
+Writes benchmarks/sliders.json; what it says of other notebooks stays. Timings depend on the machine
+and on what else it does: the load average stands beside them.
 """
 
 from __future__ import annotations
@@ -165,6 +165,7 @@ def measure(page, server, name: str) -> list[dict]:
                 "blank_frames": blank,
                 "recorded_frames": recorded,
                 "load_average": round(os.getloadavg()[0], 2),
+                "date": datetime.date.today().isoformat(),
             }
         )
         print(json.dumps(results[-1], ensure_ascii=False), flush=True)
@@ -177,6 +178,15 @@ def _priority() -> str:
     known = hasattr(os, "sched_getscheduler")
     ordinary = not known or os.sched_getscheduler(0) == os.SCHED_OTHER
     return "ordinary" if ordinary else "real-time"
+
+
+def others(measured) -> list[dict]:
+    """What the file says of notebooks that were not measured now, and are still there."""
+    if not RESULT.exists():
+        return []
+    known = json.loads(RESULT.read_text(encoding="utf-8"))["panels"]
+    kept = {text.stem for text in texts()} - set(measured)
+    return [one for one in known if one["notebook"] in kept]
 
 
 def main(names: list[str], plain: bool) -> None:
@@ -204,12 +214,11 @@ def main(names: list[str], plain: bool) -> None:
     if plain:
         return
     report = {
-        "date": datetime.date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "priority": _priority(),
         "ipywidgets": ipywidgets.__version__,
         "pace_ms": round(1000 * PACE),
-        "panels": results,
+        "panels": sorted(results + others(found), key=lambda one: (one["notebook"], one["panel"])),
     }
     RESULT.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
