@@ -81,14 +81,14 @@ class Problem:
 
 
 def prepare(
-    dictionary, samples: torch.Tensor, lam: float, *, depths=(1, 2, 4, 8), steps=80
+    dictionary, samples: torch.Tensor, lam: float, *, depths=(1, 2, 4, 8), steps=100
 ) -> Problem:
     """Train a LISTA network of each depth on all but the first ten samples (N, d)."""
     if isinstance(dictionary, LearnedDictionary):
         dictionary = dictionary.dictionary
     networks = {depth: LISTA(dictionary, lam, depth) for depth in depths}
     for network in track(list(networks.values()), "training LISTA, one network a depth"):
-        train_lista(network, samples[10:], steps=steps, batch_size=50)
+        train_lista(network, samples[10:], steps=steps, batch_size=100)
     return Problem(dictionary, samples[:10], networks)
 
 
