@@ -7,12 +7,14 @@ export OMP_WAIT_POLICY := passive
 VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
+COLAB := .venv-colab
 FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 # Jupyter refuses to start as root (in a container, say) unless told so.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks claims figures bench bench-dictionary bench-sliders lint format address clean
+.PHONY: help lab playground test test-frontends notebooks claims figures export bench bench-sliders
+.PHONY: lint format address clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,8 +22,15 @@ help:  ## this list
 lab: $(READY)  ## set up, then open JupyterLab on the first notebook
 	JUPYTER_CONFIG_PATH=tools/jupyter $(BIN)/jupyter lab $(ROOT_OK) --LabApp.default_url=/lab/tree/$(FIRST) $(ARGS)
 
+playground: $(READY)  ## set up, then open the playground as a page without code (Voila)
+	cd notebooks && ../$(BIN)/voila playground.ipynb $(ARGS)
+
 test: $(READY)  ## set up, then run every test: package, notebooks, browser
 	$(BIN)/pytest $(ARGS)
+
+test-frontends: $(READY) $(COLAB)/.ready  ## drag every slider in Notebook 7, Voila and with Colab's versions
+	for front in notebook voila classic:$(COLAB)/bin/python; do \
+	    FRONT_END=$$front $(BIN)/pytest tests/test_browser.py $(ARGS) || exit 1; done
 
 notebooks: $(READY)  ## run the notebooks' text and rewrite their .ipynb; one: make notebooks ARGS=NAME
 	$(BIN)/python -m tools.notebooks $(ARGS)
@@ -32,13 +41,13 @@ claims: $(READY)  ## rewrite README's claim table from the executed notebooks
 figures: $(READY)  ## redraw the pictures in images/
 	$(BIN)/python images/draw.py && $(BIN)/python images/animate.py && $(BIN)/python images/fuzzy_balls.py
 
-bench: $(READY)  ## time the sparse coders and their peers, into benchmarks/results.json
-	$(BIN)/python -m pip install --quiet ".[benchmarks]" && $(BIN)/python -m pip install --no-deps --no-build-isolation --quiet --editable .
-	$(BIN)/python -m benchmarks.costs && $(BIN)/python -m benchmarks.dense $(ARGS)
+export: $(READY)  ## write every slider panel as a page without kernel, into exports/
+	$(BIN)/python -m tools.panels $(ARGS)
 
-bench-dictionary: $(READY)  ## time dictionary learning and SPAMS's, into benchmarks/results.json
-	$(BIN)/python -m pip install --quiet ".[benchmarks]" && $(BIN)/python -m pip install --no-deps --no-build-isolation --quiet --editable .
-	$(BIN)/python -m benchmarks.dictionary $(ARGS)
+bench: $(READY)  ## time the sparse coders and their peers, into benchmarks/results.json; one: ARGS=dense
+	$(BIN)/python -m pip install --quiet --no-build-isolation --constraint requirements.txt --editable ".[benchmarks]"
+	for one in $(or $(ARGS),costs dense convolutional dictionary lista); do \
+	    $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 bench-sliders: $(READY)  ## time the sliders, key press to pixels, into benchmarks/sliders.json
 	$(BIN)/python benchmarks/sliders.py $(ARGS)
@@ -52,8 +61,8 @@ format: $(READY)  ## mend style
 address: $(READY)  ## make address TO=owner/name: this repository's address, everywhere
 	$(BIN)/python -m tools.address $(TO)
 
-clean:  ## remove the virtual environment
-	rm -rf $(VENV)
+clean:  ## remove the virtual environments
+	rm -rf $(VENV) $(COLAB)
 
 # The whole set-up; done again only when one of these two files changes. Matplotlib lists the
 # system's fonts at its first import and says so: here, so that no notebook's output does.
@@ -62,4 +71,11 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --requirement requirements.txt
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c "import matplotlib.font_manager"
+	touch $@
+
+# What Colab has, for test-frontends.
+$(COLAB)/.ready: tests/frontends/colab.txt
+	sh tools/venv.sh $(COLAB)
+	$(COLAB)/bin/python -m pip install --requirement $<
+	$(COLAB)/bin/python -c "import matplotlib.font_manager"
 	touch $@

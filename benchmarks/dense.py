@@ -1,7 +1,7 @@
 """Dense sparse coding against SPAMS and scikit-learn: the same problems, each at its own best
 setting, in turn.
 
-    make bench ARGS="[--threads 2] [--repeats 5] [--workloads A B] [--quick]"
+    python -m benchmarks.dense [--threads 2] [--repeats 5] [--workloads A B] [--quick]
 
 A peer's setting enters the comparison if its *mean* excess energy is at most 1e-4; ours must reach
 it for the worst sample. Prints a table and ratios of medians, draws time against excess, appends

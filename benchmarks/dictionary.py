@@ -1,6 +1,6 @@
 """Dictionary learning against SPAMS: how low is the held-out objective after how many seconds?
 
-    make bench-dictionary ARGS="[--threads 2] [--repeats 3] [--quick]"
+    python -m benchmarks.dictionary [--threads 2] [--repeats 3] [--quick]
 
 Workload A: 256 atoms for 4000 digits, λ = 0.35; 1000 digits are held out. Every learner is run for
 several lengths, each run from the start, in turn with the others: the numba runs in every round,

@@ -4,7 +4,8 @@
 
 The server is set up as `make lab` does it; with --plain, as Jupyter comes, and nothing is written.
 
-Runs each notebook that has a slider panel (all of them, if none is named), and for every panel:
+Runs the cells that the slider panels of each notebook need (all notebooks, if none is named), and
+for every panel:
 
 - presses an arrow key 60 times. In the page a clock runs from the key's own time stamp, over the
   change of the picture, to the moment after the browser has painted the frame with it;
@@ -12,8 +13,8 @@ Runs each notebook that has a slider panel (all of them, if none is named), and 
 - drags once more while the screen is recorded, and counts frames in which a part of the panel that
   should have something on it has nothing.
 
-Writes benchmarks/sliders.json. Timings depend on the machine and on what else it does: the load
-average stands beside them.
+Writes benchmarks/sliders.json; what it says of other notebooks stays. Timings depend on the machine
+and on what else it does: the load average stands beside them.
 """
 
 from __future__ import annotations
@@ -24,30 +25,24 @@ import io
 import json
 import os
 import platform
-import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import ipywidgets
+import jupytext
 import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from browser import (  # noqa: E402
-    JupyterServer,
-    chromium_page,
-    find_chromium,
-    open_notebook,
-    panels,
-    run_all,
-    shut_down_kernel,
-)
+import browser  # noqa: E402
 
-CONFIG = ROOT / "tools" / "jupyter"  # the settings of `make lab`
+from tools.notebooks import texts  # noqa: E402
+from tools.panels import only_panels  # noqa: E402
+
 RESULT = ROOT / "benchmarks" / "sliders.json"
 PRESSES = 60
 MOVES = 60
@@ -104,6 +99,7 @@ def drag(panel, handle) -> None:
 
 def redraws(panel, handle) -> int:
     panel.drag(handle, 0.1)
+    panel.settle()
     panel.page.evaluate("window.painted = []")
     drag(panel, handle)
     count = panel.page.evaluate("window.painted.length")  # what comes after is not counted
@@ -114,6 +110,7 @@ def redraws(panel, handle) -> int:
 def blank_frames(panel, handle) -> tuple[int, int]:
     """(frames with an empty part, frames) of a recording of the drag."""
     panel.drag(handle, 0.1)
+    panel.settle()
     panel.box.scroll_into_view_if_needed()
     parts = panel.box.locator(".rlv-numbers, .rlv-picture:first-child img, .rlv-stems svg").all()
     boxes = [part.bounding_box() for part in parts]
@@ -146,10 +143,9 @@ def _has_a_hole(frame: str, boxes: list[dict], width: int) -> bool:
 
 
 def measure(page, server, name: str) -> list[dict]:
-    open_notebook(page, server, name)
-    run_all(page)
+    browser.run_notebook(page, server, name)
     results = []
-    for number, panel in enumerate(panels(page)):
+    for number, panel in enumerate(browser.panels(page)):
         panel.box.scroll_into_view_if_needed()
         panel.settle()
         panel.box.evaluate(WATCH)
@@ -169,10 +165,11 @@ def measure(page, server, name: str) -> list[dict]:
                 "blank_frames": blank,
                 "recorded_frames": recorded,
                 "load_average": round(os.getloadavg()[0], 2),
+                "date": datetime.date.today().isoformat(),
             }
         )
         print(json.dumps(results[-1], ensure_ascii=False), flush=True)
-    shut_down_kernel(page)
+    server.shut_down_kernels()
     return results
 
 
@@ -183,38 +180,45 @@ def _priority() -> str:
     return "ordinary" if ordinary else "real-time"
 
 
+def others(measured) -> list[dict]:
+    """What the file says of notebooks that were not measured now, and are still there."""
+    if not RESULT.exists():
+        return []
+    known = json.loads(RESULT.read_text(encoding="utf-8"))["panels"]
+    kept = {text.stem for text in texts()} - set(measured)
+    return [one for one in known if one["notebook"] in kept]
+
+
 def main(names: list[str], plain: bool) -> None:
-    chromium = find_chromium()
+    chromium = browser.find_chromium()
     if chromium is None:
         sys.exit("no Chromium or Chrome on PATH")
     with tempfile.TemporaryDirectory() as folder:
-        root, scratch = Path(folder) / "lab", Path(folder) / "jupyter"
-        for part in ("notebooks", "images"):
-            shutil.copytree(ROOT / part, root / part)
-        found = sorted((root / "notebooks").glob("*.ipynb"))
-        found = [path for path in found if '"slider"' in path.read_text(encoding="utf-8")]
+        root, scratch = Path(folder) / "notebooks", Path(folder) / "jupyter"
+        root.mkdir()
+        found = {text.stem: only_panels(jupytext.read(text)).cells for text in texts()}
+        found = {name: cells for name, cells in found.items() if cells}
         if names:
-            found = [path for path in found if path.stem in names or path.name in names]
+            found = {name: found[name] for name in names if name in found}
         if not found:
             sys.exit(f"no notebook with a slider among {names or 'notebooks/'}")
+        for name, cells in found.items():
+            browser.write_notebook(root / f"{name}.ipynb", cells)
         results = []
         # JupyterLab as people have it: cells out of sight are not in the page.
-        config = None if plain else CONFIG
-        with JupyterServer(
-            root, scratch, extra_path=ROOT, config=config, windowing="defer"
-        ) as server:
-            for path in found:
-                with chromium_page(chromium) as page:
-                    results += measure(page, server, str(path.relative_to(root)))
+        config = None if plain else browser.CONFIG
+        with browser.Server(root, scratch, config=config, windowing="defer") as server:
+            for name in found:
+                with browser.chromium_page(chromium) as page:
+                    results += measure(page, server, f"{name}.ipynb")
     if plain:
         return
     report = {
-        "date": datetime.date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "priority": _priority(),
         "ipywidgets": ipywidgets.__version__,
         "pace_ms": round(1000 * PACE),
-        "panels": results,
+        "panels": sorted(results + others(found), key=lambda one: (one["notebook"], one["panel"])),
     }
     RESULT.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

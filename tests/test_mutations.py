@@ -239,6 +239,31 @@ MUTATIONS = {
         {"r2=1 - (y - fit).square()": "r2=1 - 0.5 * (y - fit).square()"},
         "test_gabor.py::test_r2_is_what_the_patches_say",
     ),
+    "draw what the slider said at first": Mutation(
+        "widgets/panel.py",
+        {"values = self.values\n        try": "values = self._start\n        try"},
+        "test_widgets.py::test_only_the_newest_value_is_drawn",
+    ),
+    "swallow an error of the drawing": Mutation(
+        "widgets/panel.py",
+        {"return self._error_html(error, values)": "return self.html"},
+        "test_widgets.py::test_an_exception_is_shown_and_the_next_good_value_clears_it",
+    ),
+    "draw every value, not the newest alone": Mutation(
+        "widgets/panel.py",
+        {"if self._drawing or self._resetting": "if self._resetting"},
+        "test_widgets.py::test_only_the_newest_value_is_drawn",
+    ),
+    "lose what changes during a drawing": Mutation(
+        "widgets/panel.py",
+        {"self._drawing, self._due = self._due, False": "self._drawing = self._due = False"},
+        "test_widgets.py::test_only_the_newest_value_is_drawn",
+    ),
+    "the playground's solvers take more steps": Mutation(
+        "widgets/playground.py",
+        {'exact = {"tol": None, "max_iter": steps}': 'exact = {"tol": None, "max_iter": 9}'},
+        "test_playground.py::test_each_solver_stops_after_the_steps_of_the_slider",
+    ),
     "show another step than the slider's": Mutation(
         "widgets/atoms.py",
         {"nearest = min(steps, key": "nearest = max(steps, key"},

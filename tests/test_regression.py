@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import notebooks
+from tools import notebooks, panels
 
 OFFLINE = notebooks.ROOT / "tests" / "offline"
 PICTURES = ("image/png", "image/jpeg")
@@ -109,6 +109,7 @@ def test_same_outputs_in_another_environment(text):
     recorded = nbformat.read(text.with_suffix(".ipynb"), as_version=4)
     fresh = copy.deepcopy(recorded)
     notebooks.execute(fresh, text.parent, env=other_environment())
+    assert panels.stray_widgets(fresh) == []
     notebooks.strip(fresh)
     assert differences(recorded, fresh) == []
 
@@ -194,6 +195,24 @@ def test_own_tolerance_counts(recorded):
     assert differences(recorded, fresh) == []
     scale_figure(1 + 1e-2)(fresh)
     assert differences(recorded, fresh) != []
+
+
+def test_a_widget_that_nobody_drags_is_caught():
+    """One that is shown by a cell without the tag; and a slider cell that shows no panel."""
+    view = {"text/plain": "IntSlider(value=3)", notebooks.WIDGET_VIEW: {}}
+    bar, other = {**view, "text/plain": "training: 20 steps"}, {"text/plain": "3"}
+    panel = {**view, "text/plain": "Slider panel “Drag me”: run this cell to move it."}
+    cells = []
+    for tags, data in ([], view), ([], bar), (["slider"], panel), (["slider"], other), ([], panel):
+        output = nbformat.v4.new_output("display_data", data)
+        cells.append(
+            nbformat.v4.new_code_cell("", outputs=[output], metadata={"tags": tags} if tags else {})
+        )
+    assert panels.stray_widgets(nbformat.v4.new_notebook(cells=cells)) == [
+        "cell 0: a widget outside of a slider panel: IntSlider(value=3)",
+        "cell 3: tagged slider, and shows 0 panels",
+        "cell 4: a slider panel, and the cell lacks the tag slider",
+    ]
 
 
 # ---- The other environment is what it says it is ----

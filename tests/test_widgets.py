@@ -1,7 +1,10 @@
 """The slider panel without a browser: move the controls, read what the panel shows."""
 
+import base64
 import html
+import io
 import re
+import threading
 
 import ipywidgets
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from PIL import Image
 
 from rlvebm_utils import Dictionary, fista
 from rlvebm_utils.widgets import (
@@ -209,11 +213,65 @@ def test_an_exception_is_shown_and_the_next_good_value_clears_it(where):
     slider = panel.controls["lam"]
     assert panel.error is None and "rlv-error" not in panel.html
     slider.value = 2.0
-    assert "RuntimeError: &lt;too&gt; large" in panel.html and "lam = 2.00" in panel.html
+    assert "RuntimeError: &lt;too&gt; large" in panel.html and "λ = 2.00" in panel.html
     assert 'role="alert"' in panel.html and "<svg" not in panel.html, "no stale picture beside it"
     assert isinstance(panel.error, RuntimeError)
     slider.value = 0.5
     assert panel.error is None and "rlv-error" not in panel.html and "<svg" in panel.html
+
+
+def test_the_stop_button_leaves_no_stale_picture():
+    def compute(lam):
+        if lam > 1:
+            raise KeyboardInterrupt
+        return {"z": [lam]}
+
+    panel = simple(compute)
+    panel.controls["lam"].value = 2.0
+    assert "KeyboardInterrupt" in panel.html and "<svg" not in panel.html
+    panel.controls["lam"].value = 0.5
+    assert panel.error is None and "<svg" in panel.html
+
+
+@pytest.mark.parametrize(
+    ("slider", "said"),
+    [
+        (ipywidgets.IntSlider(2, 1, 4, description="k"), ["1", "2", "3", "4"]),
+        (ipywidgets.SelectionSlider(options=[1, 2, 8], description="k"), ["1", "2", "8"]),
+        (ipywidgets.FloatSlider(0.5, min=0, max=1, description="k"), ["0.00", "0.500", "1.00"]),
+    ],
+)
+def test_any_slider_is_exported(slider, said, tmp_path):
+    """The first control that is one; and the words say its value, if nobody wrote better ones."""
+    panel = SliderPanel(
+        lambda name, k: {"z": [k]},
+        lambda a: [Stems(a["z"], "z", "x")],
+        {"name": picker(["a", "b"]), "k": slider},
+    )
+    frames = 3 if isinstance(slider, ipywidgets.FloatSlider) else 9
+    text = panel.export_html(tmp_path / "k.html", frames=frames).read_text("ascii")
+    assert re.findall(r"example = a, k = ([\d.]+):", text) == said
+
+
+def test_exported_pictures_are_smaller_and_the_same(tmp_path):
+    panel = SliderPanel(
+        lambda k: {"z": np.random.default_rng(0).normal(size=(60, 60)) * k},
+        lambda a: [Picture(a["z"], "z", signed=True, limits=(0, 1))],
+        {"k": ipywidgets.FloatSlider(0.5, min=0.1, max=1, description="k")},
+    )
+    page = panel.export_html(tmp_path / "k.html", frames=2).read_text("ascii")
+
+    def pictures(text):
+        return re.findall("data:image/png;base64,([A-Za-z0-9+/=]+)", text)
+
+    panel.controls["k"].value = 1.0
+    (whole,), packed = pictures(panel.html), pictures(page)[-1]
+    assert len(packed) < 0.7 * len(whole)
+    assert np.array_equal(*(np.asarray(pixels_of(one)) for one in (whole, packed)))
+
+
+def pixels_of(text: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
 
 
 def test_an_error_names_values_that_are_not_numbers():
@@ -240,6 +298,45 @@ def test_only_the_newest_value_is_drawn():
     assert alt(panel) == "at 0.50"
 
 
+def test_two_threads_move_two_controls():
+    """As JupyterLab may: one of them draws, the other goes its way at once, and nothing is lost."""
+    threads = []
+
+    def compute(a, b):
+        threads.append(threading.get_ident())
+        if len(threads) == 2:  # the first drawing after a move
+            other = threading.Thread(target=lambda: panel.controls["b"].set_trait("value", 0.7))
+            other.start()
+            other.join(timeout=20)
+            assert not other.is_alive(), "it waits for the drawing"
+        return {"z": np.array([a, b])}
+
+    panel = SliderPanel(
+        compute,
+        lambda arrays: [Stems(arrays["z"], "z", "place")],
+        {name: ipywidgets.FloatSlider(0.1, min=0, max=1, description=name) for name in "ab"},
+    )
+    panel.controls["a"].value = 0.5
+    assert panel.error is None and alt(panel).startswith("Slider panel, a = 0.500, b = 0.700")
+    assert set(threads) == {threading.get_ident()} and len(threads) == 3
+    # Often, without pause: the last drawing is of the last values.
+    movers = [
+        threading.Thread(
+            target=lambda name=name: [move(panel.controls[name], k) for k in range(50)]
+        )
+        for name in "ab"
+    ]
+    for one in movers:
+        one.start()
+    for one in movers:
+        one.join(timeout=60)
+    assert alt(panel).startswith("Slider panel, a = 0.490, b = 0.490")
+
+
+def move(control, k: int) -> None:
+    control.value = k / 100
+
+
 def test_each_move_is_one_assignment():
     panel = simple()
     frames = []
@@ -252,8 +349,8 @@ def test_each_move_is_one_assignment():
 def test_what_a_screen_reader_is_told():
     panel = simple(readouts=lambda a: {"count": 7}, headline="count", title="A & B")
     assert "&quot;\\u03bb&quot;: &quot;0.100; count: 7&quot;" in panel.html
-    assert alt(panel) == "A & B: count 7"
-    assert 'aria-label="A &amp; B: count 7"' in panel.html
+    assert alt(panel) == "A & B, λ = 0.100: count 7"
+    assert 'aria-label="A &amp; B, λ = 0.100: count 7"' in panel.html
     quoted = simple(alt=lambda a: '<"a">')
     assert 'aria-label="&lt;&quot;a&quot;&gt;"' in quoted.html
 

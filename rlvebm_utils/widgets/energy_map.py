@@ -49,7 +49,7 @@ class EnergyMap:
             f' style="position:absolute;inset:0;width:100%;height:100%">{dots}</svg></div>'
         )
         return _tile(self.title, body, "rlv-map").replace(
-            "<div ", '<div style="flex:0 0 300px" ', 1
+            "<div ", '<div style="flex:0 1 300px" ', 1
         )
 
     def plot(self, axes) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ STYLE = """<style>
 .rlv-panel .widget-label, .rlv-panel .widget-readout { color: #222; }
 .rlv-panel .widget-readout { font-variant-numeric: tabular-nums; min-width: 4.5em; }
 .rlv-panel .widget-slider .widget-label { margin-right: 12px; }
+.rlv-panel .widget-slider, .rlv-panel .widget-dropdown { margin-right: 14px; }
 .rlv-panel [role=slider]:focus, .rlv-panel .ui-slider-handle:focus, .rlv-panel input:focus {
   outline: 3px solid #0072B2; outline-offset: 2px; }
 .rlv-title { margin: 0 0 2px; font-size: 15px; line-height: 1.4; font-weight: 600; color: #222; }
@@ -44,7 +47,8 @@ STYLE = """<style>
 
 # The slider of ipywidgets has a role and values but no name, and says log λ for λ. A picture that
 # cannot load is the one hook that an HTML widget has after each change; where it is not allowed to
-# run, nothing else is lost. (ipywidgets 7 draws the handle with jQuery UI, without any role.)
+# run, nothing else is lost. (ipywidgets 7 draws the handle with jQuery UI, without any role. In
+# Notebook 7 the arrow keys fold headings, unless the element that has the focus says no.)
 _NAME_THE_SLIDERS = """
 const spoken = JSON.parse(this.dataset.spoken);
 for (const slider of this.closest('.rlv-panel')?.querySelectorAll('.widget-slider') ?? []) {
@@ -54,6 +58,7 @@ for (const slider of this.closest('.rlv-panel')?.querySelectorAll('.widget-slide
   handle.setAttribute('role', 'slider');
   handle.setAttribute('aria-label', name);
   handle.setAttribute('aria-valuetext', spoken[name]);
+  handle.dataset.lmSuppressShortcuts = 'true';
 }"""
 
 
@@ -116,6 +121,24 @@ show();
 """
 
 
+_PNG = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")
+
+
+def _packed(found: re.Match) -> str:
+    """The same PNG in fewer bytes: its colours, at most 256, in a palette, and compressed with
+    patience. On the screen each frame is new, and there is no time for that.
+    """
+    from PIL import Image  # comes with matplotlib
+
+    image = Image.open(io.BytesIO(base64.b64decode(found[0]))).convert("RGB")
+    if image.getcolors(256):
+        image = image.convert("P", palette=Image.Palette.ADAPTIVE, colors=256)
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    packed = base64.b64encode(file.getvalue()).decode()
+    return min(packed, found[0], key=len)
+
+
 def write_page(
     path: Path,
     title: str,
@@ -134,7 +157,9 @@ def write_page(
         for value, shown, tiles, alt in frames
     ]
     # "</script>" inside the data would end the script.
-    data = json.dumps({"tiles": list(place), "frames": rows}).replace("</", "<\\/")
+    data = json.dumps({"tiles": [_PNG.sub(_packed, one) for one in place], "frames": rows}).replace(
+        "</", "<\\/"
+    )
     page = _PAGE.format(
         name="rlv-" + re.sub(r"\W+", "-", path.stem).strip("-"),
         style=STYLE,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
+from typing import ClassVar
+from weakref import WeakValueDictionary
 
 import ipywidgets
 import numpy as np
@@ -53,7 +56,8 @@ class SliderPanel:
     draw(arrays) -> list of parts (`Picture`, `Stems`, `Strip`); it also finds the values there.
     controls: name -> an ipywidgets control, from `log_slider`, `picker` or ipywidgets itself.
     readouts(arrays) -> dict: label -> number or text, shown above the picture.
-    alt(arrays) -> str: the picture in words, for screen readers; the read-outs if left out.
+    alt(arrays) -> str: the picture in words, for screen readers; the values of the controls and
+        the read-outs if left out.
     title: what there is to see.
     headline: the label of the read-out that matters most; a screen reader says it at the slider.
 
@@ -63,8 +67,13 @@ class SliderPanel:
     The panel is drawn anew whenever a control changes. While it draws, only the newest values
     count: ipywidgets sends the next ones when the kernel is done with the last, and what changes
     during a drawing leads to one more, with the values it finds then. An exception in `compute`,
-    `draw`, `readouts` or `alt` is shown in place of the picture, and kept in `.error`.
+    `draw`, `readouts` or `alt` is shown in place of the picture, and kept in `.error`; so is the
+    interrupt of the notebook's stop button.
+
+    `SliderPanel.displayed` holds the panels that this kernel has shown, in their order.
     """
+
+    displayed: ClassVar[Mapping[str, SliderPanel]] = WeakValueDictionary()
 
     def __init__(
         self,
@@ -92,9 +101,10 @@ class SliderPanel:
         self.compute, self.draw, self.controls = compute, draw, dict(controls)
         self.readouts, self.alt, self.title = readouts, alt, title
         self.headline, self.stills = headline, stills
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self._start = self.values
-        self._drawing = self._changed_meanwhile = False
+        self._drawing = self._due = self._resetting = False
+        self._guard = Lock()
         self._build()
         self.redraw()
 
@@ -135,34 +145,43 @@ class SliderPanel:
 
     def reset(self) -> None:
         """Put every control back to where it started; one drawing for all of them."""
-        self._drawing = True
+        self._resetting = True
         try:
             for name, control in self.controls.items():
                 control.value = self._start[name]
         finally:
-            self._drawing = False
+            self._resetting = False
         self.redraw()
 
     # ------------------------------------------------------------------------- the drawing
 
     def redraw(self) -> None:
         """Compute and draw what the controls say now; the picture changes in one assignment."""
-        self._changed_meanwhile = True
-        if self._drawing:
-            return  # the drawing that is under way sees to it
-        self._drawing = True
+        with self._guard:
+            self._due = True
+            if self._drawing or self._resetting:
+                return  # the drawing that is under way sees to it, or the one after the reset
+            self._drawing = True
         try:
-            while self._changed_meanwhile:
-                self._changed_meanwhile = False
+            while self._is_due():
                 self._picture.value = self._compose()
-        finally:
+        except BaseException:
             self._drawing = False
+            raise
+
+    def _is_due(self) -> bool:
+        """Whether to draw once more. JupyterLab may move two controls in two threads at once:
+        asking and saying that the drawing is over are one step, or a change between is lost.
+        """
+        with self._guard:
+            self._drawing, self._due = self._due, False
+            return self._drawing
 
     def _compose(self) -> str:
         values = self.values
         try:
             frame = self._frame(values)
-        except Exception as error:  # whatever went wrong in the teacher's code, the reader sees it
+        except (Exception, KeyboardInterrupt) as error:  # the reader sees it, never a stale picture
             self.error = error
             return self._error_html(error, values)
         self.error = None
@@ -182,7 +201,9 @@ class SliderPanel:
         """The picture in words."""
         if self.alt is not None:
             return self.alt(arrays)
-        return f"{self.title}: " + ", ".join(f"{k} {v}" for k, v in self.shown(arrays).items())
+        values = (self._said(name, arrays[name]) for name in self.controls)
+        shown = (f"{label} {text}" for label, text in self.shown(arrays).items())
+        return f"{self.title}, {', '.join(values)}: {', '.join(shown)}"
 
     def shown(self, arrays: Mapping) -> dict[str, str]:
         """The read-outs as text, by label."""
@@ -195,13 +216,22 @@ class SliderPanel:
         """What a screen reader says at each slider: its value, then the read-out that matters."""
         more = f"; {self.headline}: {shown[self.headline]}" if self.headline else ""
         return {
-            self.controls[name].description: number(value) + more
+            self.controls[name].description: self._plain(name, value) + more
             for name, value in values.items()
-            if isinstance(value, float)
         }
 
-    def _error_html(self, error: Exception, values: Mapping) -> str:
-        where = ", ".join(f"{name} = {_plain(value)}" for name, value in values.items())
+    def _said(self, name: str, value) -> str:
+        return f"{self.controls[name].description or name} = {self._plain(name, value)}"
+
+    def _plain(self, name: str, value) -> str:
+        """A control's value for a reader: a number in three digits, a choice by name."""
+        for option in getattr(self.controls[name], "options", ()):
+            if isinstance(option, tuple) and option[1] == value:
+                return str(option[0])
+        return number(value) if isinstance(value, (int, float)) else str(value)
+
+    def _error_html(self, error: BaseException, values: Mapping) -> str:
+        where = ", ".join(self._said(name, value) for name, value in values.items())
         text = html.escape(f"{type(error).__name__}: {error}")
         return (
             f'<div class="rlv-error" role="alert"><strong>No picture for {html.escape(where)}'
@@ -214,6 +244,7 @@ class SliderPanel:
         """Show the panel and, under it, a figure that says the same without a kernel."""
         from IPython.display import display
 
+        self.displayed[self.widget.model_id] = self
         # The text is ours: the widgets' own differs between ipywidgets 7 and 8.
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         text = f"Slider panel “{self.title}”: run this cell to move it."
@@ -233,27 +264,39 @@ class SliderPanel:
         """Write the panel as one HTML file that needs no kernel and no network.
 
         A range input moves through `frames` pictures made beforehand, evenly spread over the
-        slider named `over` (the first control, if left out); the other controls stay as they are.
+        slider named `over` (the first one, if left out); the other controls stay as they are.
         Returns the path.
         """
-        over = next(iter(self.controls)) if over is None else over
-        if over not in self.controls or not hasattr(self.controls[over], "min"):
-            sliders = [name for name, one in self.controls.items() if hasattr(one, "min")]
+        sliders = [name for name, one in self.controls.items() if _is_slider(one)]
+        if over is not None and over not in sliders:
             raise ValueError(f"over is {over!r}; expected one of the sliders {sliders}")
+        if not sliders:
+            raise ValueError(f"no slider to move over among the controls {list(self.controls)}")
         if frames < 2:
             raise ValueError(f"frames is {frames}; expected at least 2")
-        slider = self.controls[over]
-        places = np.linspace(slider.min, slider.max, frames)
-        grid = slider.base**places if hasattr(slider, "base") else places
-        pictures = []
-        for value in grid.tolist():
-            values = {**self.values, over: value}
-            arrays = self.state(**values)
+        over = over or sliders[0]
+        slider, pictures = self.controls[over], []
+        places, start = _places(slider, frames)
+        for value in places:
+            arrays = self.state(**{**self.values, over: value})
             tiles = [part.html() for part in self.draw(arrays)]
-            pictures.append((number(value), self.shown(arrays), tiles, self.alt_text(arrays)))
-        start = int(np.abs(grid - slider.value).argmin())
+            said = self._plain(over, value)
+            pictures.append((said, self.shown(arrays), tiles, self.alt_text(arrays)))
         return write_page(Path(path), self.title, slider.description, pictures, start)
 
 
-def _plain(value) -> str:
-    return number(value) if isinstance(value, (int, float)) else str(value)
+def _is_slider(control) -> bool:
+    return hasattr(control, "min") or isinstance(control, ipywidgets.SelectionSlider)
+
+
+def _places(slider, frames: int) -> tuple[list, int]:
+    """Values evenly along the slider, and the position of the one nearest to where it stands."""
+    if not hasattr(slider, "min"):
+        values = [one[1] if isinstance(one, tuple) else one for one in slider.options]
+        return values, values.index(slider.value)
+    grid = np.linspace(slider.min, slider.max, frames)
+    if hasattr(slider, "base"):
+        grid = slider.base**grid
+    if isinstance(slider.value, int):
+        grid = np.unique(np.rint(grid).astype(int))
+    return grid.tolist(), int(np.abs(grid - slider.value).argmin())
