@@ -278,7 +278,7 @@ def run_notebook(page, server: Server, name: str, *, timeout: float = 600) -> No
 # The last cell of every notebook that is tested: asked by a click, it calls each panel's `compute`
 # and tells what it should show now.
 PROBE = """\
-import html, json
+import html, json, math
 import ipywidgets
 from IPython.display import display
 from rlvebm_utils.widgets import SliderPanel
@@ -289,11 +289,19 @@ export = ipywidgets.Button(description="export")
 asked = 0
 
 
+def steps_left(control):  # how many the slider can still go up
+    if hasattr(control, "options"):
+        return len(control.options) - 1 - control.index
+    value = math.log(control.value, control.base) if hasattr(control, "base") else control.value
+    return round((control.max - value) / control.step)
+
+
 def should_show(panel):
     values = panel.values  # once: another thread may move them meanwhile
     arrays = panel.state(**values)
     return {
         "values": {panel.controls[name].description: v for name, v in values.items()},
+        "room": {one.description: steps_left(one) for one in panel.controls.values()},
         "readouts": list(panel.shown(arrays).values()),
         "words": panel.alt_text(arrays),
     }
@@ -440,7 +448,7 @@ class Panel:
 
     def room(self, handle) -> int:
         """How many steps the slider can still go up."""
-        return handle.evaluate(ROOM)
+        return self.due()["room"][handle.get_attribute("aria-label")]
 
     def press(self, handle, key: str, times: int = 1) -> None:
         handle.focus()
@@ -486,17 +494,6 @@ def _rounded(value: float, text: str) -> bool:
 def _near(a: float, b: float) -> bool:
     one_apart = a.is_integer() and b.is_integer() and abs(a - b) == 1
     return one_apart or math.isclose(a, b, rel_tol=0.02, abs_tol=1e-4)
-
-
-# How many steps a slider can still go up.
-ROOM = """one => {
-    const slider = one.closest(".noUi-target")?.noUiSlider;
-    if (slider) {
-        const {range, step} = slider.options;
-        return Math.round((Number(range.max) - Number(slider.get(true))) / step);
-    }
-    return 20;  // jQuery UI does not say
-}"""
 
 
 def _comes(page, condition: str, patience: float) -> bool:
