@@ -43,9 +43,9 @@ def encode_images(
     images are shared among the threads; an iteration is one sweep over these places), "torch" is
     :func:`rlvebm_utils.admm`. "auto" takes "numba" on a CPU where :func:`compile_image_encoder` has
     been called once, because the code of a photograph at a usual λ is nearly all zeros and only
-    coordinate descent does no work for them. A sweep costs as much as there are non-zeros: with
-    0.6 % of them in use it is ahead, with 10 % (weak λ, kernels that do not fit the images) ADMM
-    is, by about as much; then ask for "torch". Asked for by name, "numba" compiles at its first
+    coordinate descent does no work for them. A sweep costs as much as there are non-zeros: where
+    one place in ten is in use (weak λ, kernels that do not fit the images) ADMM can be the faster
+    one; then ask for "torch". Asked for by name, "numba" compiles at its first
     use (some seconds).
     """
     if backend not in BACKENDS:
