@@ -12,11 +12,8 @@ sporco and scikit-image; the kernels and the minimum are kept in ``benchmarks/ca
 """
 
 import argparse
-import datetime
 import importlib.metadata
-import json
 import os
-import platform
 import statistics
 import time
 from pathlib import Path
@@ -48,6 +45,8 @@ def main():
 
     import torch
 
+    from .results import replace_rows
+
     torch.set_num_threads(arguments.threads)
     y, K, smallest = workload()
     solvers = contenders(y, K, arguments.threads)
@@ -55,7 +54,7 @@ def main():
         solvers = {name: solve for name, solve in solvers.items() if name not in SLOW}
     rows = compare(solvers, y, K, smallest, arguments.threads, arguments.repeats)
     if not arguments.dry:
-        write(rows)
+        replace_rows(rows)
 
 
 def workload():
@@ -185,29 +184,6 @@ def report(rows: list[dict]) -> None:
                 f"excess {row['mean_excess']:.1e}  {peer['seconds'] / row['seconds']:5.2f}× "
                 f"sporco's ADMM"
             )
-
-
-def write(rows: list[dict]) -> None:
-    """Replace this workload's rows in results.json."""
-    names = ("torch", "numba", "numpy", "sporco", "pyfftw")
-    about = {
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
-        "versions": {name: importlib.metadata.version(name) for name in names},
-    }
-    path = HERE / "results.json"
-    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    kept = [row for row in old if row["workload"] != "conv"]
-    everything = kept + [row | about for row in rows]
-    path.write_text(json.dumps(everything, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

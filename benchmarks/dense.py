@@ -9,11 +9,7 @@ rows to results.json.
 """
 
 import argparse
-import datetime
-import importlib.metadata
-import json
 import os
-import platform
 import statistics
 import time
 import warnings
@@ -39,6 +35,7 @@ def main():
     # scikit-learn's Lasso says so for each sample; its excess energy is in the table
     warnings.filterwarnings("ignore", message="Objective did not converge")
 
+    from .results import replace_rows
     from .workloads import load
 
     torch.set_num_threads(arguments.threads)
@@ -49,7 +46,7 @@ def main():
             workload = workload.first(2000)
         rows += compare(workload, arguments.threads, arguments.repeats)
     if not arguments.quick:
-        draw(write(rows))
+        draw([row for row in replace_rows(rows) if row["workload"] in ("A", "B")])
     ours = [row for row in rows if row["ours"]]
     worst = max(ours, key=lambda row: row["worst_excess"])
     print(
@@ -177,33 +174,6 @@ def contenders(workload, threads: int) -> dict:
         jobs[f"spams.cd f32 tol {tol:g}", "", False] = spams_cd(f32, tol)
     jobs["spams.cd f64 tol 0.001", "", False] = spams_cd(f64, 1e-3)
     return jobs
-
-
-def write(rows: list[dict]) -> list[dict]:
-    """Replace the rows of the same workloads in results.json; date, machine and versions go with
-    each row. Returns the rows of the dense workloads.
-    """
-    names = ("torch", "numba", "numpy", "scikit-learn", "spams-bin")
-    about = {
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
-        "versions": {name: importlib.metadata.version(name) for name in names},
-    }
-    path = HERE / "results.json"
-    old = json.loads(path.read_text()) if path.exists() else []
-    done = {row["workload"] for row in rows}
-    kept = [row for row in old if row["workload"] not in done]
-    everything = kept + [row | about for row in rows]
-    path.write_text(json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
-    return [row for row in everything if row["workload"] in ("A", "B")]
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def draw(rows: list[dict]) -> None:

@@ -35,12 +35,14 @@ def main():
 
     import torch
 
+    from .results import replace_rows
+
     torch.set_num_threads(arguments.threads)
     curves = compare(arguments.threads, arguments.repeats, arguments.quick)
     rows = [row(key, curve, arguments.threads) for key, curve in curves.items()]
     report(rows)
     if not arguments.quick:
-        write(rows)
+        replace_rows(rows)
         draw(rows)
 
 
@@ -160,15 +162,6 @@ def finding(rows: list[dict]) -> str:
         return f"{GOAL} after {best:.1f} s; SPAMS takes {min(arrived) / best:.1f} times as long"
     longest = max(row["curve"][-1][0] for row in theirs)
     return f"{GOAL} after {best:.1f} s; SPAMS is not there after {longest:.0f} s"
-
-
-def write(rows: list[dict]) -> None:
-    """Replace the rows of this workload in results.json; date, machine and versions go with
-    them.
-    """
-    from .dense import write as write_rows
-
-    write_rows(rows)
 
 
 def draw(rows: list[dict]) -> None:

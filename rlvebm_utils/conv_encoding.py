@@ -4,22 +4,20 @@ every image.
 :func:`rlvebm_utils.fista` is the readable reference for the same problem.
 """
 
-import importlib.util
 import math
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ._backends import is_compiled, use_numba
 from ._validate import describe
 from .admm import admm
 from .conv import ConvDictionary
 from .energies import Certificate, _bounds
 from .solvers import Solution, _Options, _Run, _solve
 
-BACKENDS = ("auto", "numba", "torch")
 SWEEPS = 20  # between two certificates
 
 
@@ -48,10 +46,6 @@ def encode_images(
     one; then ask for "torch". Asked for by name, "numba" compiles at its first
     use (some seconds).
     """
-    if backend not in BACKENDS:
-        raise ValueError(
-            f"backend: expected one of {', '.join(map(repr, BACKENDS))}, got {backend!r}"
-        )
     if not isinstance(dictionary, ConvDictionary):
         raise TypeError(f"dictionary: expected a ConvDictionary, got {describe(dictionary)}")
     if not _use_numba(backend, dictionary):
@@ -72,29 +66,14 @@ def compile_image_encoder() -> None:
 def _use_numba(backend: str, dictionary: ConvDictionary) -> bool:
     possible = dictionary.K.device.type == "cpu"
     possible = possible and dictionary.K.dtype in (torch.float32, torch.float64)
-    installed = importlib.util.find_spec("numba") is not None
-    if backend == "auto":
-        return possible and installed and _is_compiled()
-    if backend == "numba" and not possible:
-        raise ValueError(
-            f"backend: 'numba' needs float32 or float64 kernels on the CPU, got {dictionary}"
-        )
-    if backend == "numba" and not installed:
-        raise ImportError(
-            "backend: 'numba' needs numba; install rlvebm_utils[fast], or choose backend='torch'"
-        )
-    return backend == "numba"
+    needs = f"float32 or float64 kernels on the CPU, got {dictionary}"
+    return use_numba(backend, possible, needs, _is_compiled)
 
 
 def _is_compiled() -> bool:
-    """In this process, or on disk by an earlier one: compiling is nothing to surprise people
-    with.
-    """
     from ._conv_compiled import descend
 
-    return bool(descend.signatures) or any(
-        Path(descend._cache.cache_path).glob("_conv_compiled.descend*.nbi")
-    )
+    return is_compiled(descend)
 
 
 class _Descent(_Run):

@@ -5,19 +5,16 @@ sample.
 on.
 """
 
-import importlib.util
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ._backends import is_compiled, use_numba
 from ._gram import solve_batch
 from ._validate import check_count, check_fraction, check_lam, describe
 from .operators import Dictionary
 from .solvers import Solution, fista
-
-BACKENDS = ("auto", "numba", "torch")
 
 
 def encode(
@@ -43,10 +40,6 @@ def encode(
     has been called once on this machine: most of a batched product with WᵀW is spent on the zeros
     of the codes. Asked for by name, "numba" compiles at its first use (some seconds).
     """
-    if backend not in BACKENDS:
-        raise ValueError(
-            f"backend: expected one of {', '.join(map(repr, BACKENDS))}, got {backend!r}"
-        )
     dictionary.check_samples(y)
     if z0 is not None:
         dictionary.check_codes(z0, y, name="z0")
@@ -79,18 +72,8 @@ def encode(
 def _use_numba(backend: str, dictionary, y: Tensor) -> bool:
     possible = isinstance(dictionary, Dictionary) and y.device.type == "cpu"
     possible = possible and y.dtype in (torch.float32, torch.float64)
-    installed = importlib.util.find_spec("numba") is not None
-    if backend == "auto":
-        return possible and installed and _is_compiled()
-    if backend == "numba" and not possible:
-        raise ValueError(
-            f"backend: 'numba' needs a Dictionary and samples on the CPU, got {describe(y)}"
-        )
-    if backend == "numba" and not installed:
-        raise ImportError(
-            "backend: 'numba' needs numba; install rlvebm_utils[fast], or choose backend='torch'"
-        )
-    return backend == "numba"
+    needs = f"a Dictionary and samples on the CPU, got {describe(y)}"
+    return use_numba(backend, possible, needs, _is_compiled)
 
 
 def compile_encoder() -> None:
@@ -103,14 +86,9 @@ def compile_encoder() -> None:
 
 
 def _is_compiled() -> bool:
-    """In this process, or on disk by an earlier one: compiling is nothing to surprise people
-    with.
-    """
     from ._compiled import solve_rows
 
-    return bool(solve_rows.signatures) or any(
-        Path(solve_rows._cache.cache_path).glob("_compiled.solve_rows*.nbi")
-    )
+    return is_compiled(solve_rows)
 
 
 def _by_steps(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:

@@ -8,19 +8,17 @@ atoms long gone, and less and less later, which averages the batches' noise away
 loops are compiled where numba is at hand.
 """
 
-import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
+from ._backends import use_numba
 from ._progress import track
 from ._validate import check_count, check_fraction, describe
 from .learning import LearnedDictionary, _batches, _check, _first_atoms, _reseed
 from .operators import Dictionary
-
-BACKENDS = ("auto", "numba", "torch")
 
 
 def learn_dictionary_fast(
@@ -178,17 +176,9 @@ class _Batched:
 
 
 def _backend(name: str, y: Tensor) -> type:
-    if name not in BACKENDS:
-        raise ValueError(f"backend: expected one of {', '.join(map(repr, BACKENDS))}, got {name!r}")
     possible = y.device.type == "cpu" and y.dtype in (torch.float32, torch.float64)
-    installed = importlib.util.find_spec("numba") is not None
-    if name == "numba" and not possible:
-        raise ValueError(f"backend: 'numba' needs samples on the CPU, got {describe(y)}")
-    if name == "numba" and not installed:
-        raise ImportError(
-            "backend: 'numba' needs numba; install rlvebm_utils[fast], or choose backend='torch'"
-        )
-    return _Compiled if name != "torch" and possible and installed else _Batched
+    needs = f"samples on the CPU, got {describe(y)}"
+    return _Compiled if use_numba(name, possible, needs, ready=lambda: True) else _Batched
 
 
 def _samples_as_atoms(y: Tensor, n_atoms: int, nonnegative: bool, generator) -> Tensor:
