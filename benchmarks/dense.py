@@ -185,20 +185,18 @@ def draw(rows: list[dict]) -> None:
 
     workloads = sorted({row["workload"] for row in rows})
     figure, axes = plt.subplots(
-        1, len(workloads), figsize=(6.5 * len(workloads), 5), squeeze=False, layout="constrained"
+        1, len(workloads), figsize=(6.5 * len(workloads), 7), squeeze=False, layout="constrained"
     )
     for ax, name in zip(axes[0], workloads, strict=True):
         here = sorted((r for r in rows if r["workload"] == name), key=lambda r: r["seconds"])
-        middle = (here[0]["seconds"] * here[-1]["seconds"]) ** 0.5
-        for place, row in enumerate(here):
+        for place, row in enumerate(here, start=1):
             colour, marker = ("#CC6677", "o") if row["ours"] else ("#332288", "s")
             at = (row["seconds"], max(row["worst_excess"], 1e-12))
-            ax.loglog(*at, marker, color=colour)
-            left = row["seconds"] > middle  # labels point inwards, above and below in turn
+            ax.loglog(*at, marker, color=colour, label=f"{place}  {row['solver']}")
             ax.annotate(
-                row["solver"], at, textcoords="offset points", fontsize=7, color=colour,
-                xytext=(-6 if left else 6, (6, -11, 16)[place % 3]), ha="right" if left else "left",
-            )  # fmt: skip
+                place, at, textcoords="offset points", xytext=(5, 4), fontsize=9, color=colour
+            )
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2, frameon=False)
         ax.axhline(1e-4, color="grey", lw=0.8, ls="--")
         ax.margins(x=0.15, y=0.15)
         ax.set(
