@@ -6,6 +6,7 @@ on.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from torch import Tensor
 from ._backends import is_compiled, use_numba
 from ._gram import solve_batch
 from ._validate import check_count, check_fraction, check_lam, describe
+from .conv import ConvDictionary
+from .conv_encoding import encode_images
 from .operators import Dictionary
 from .solvers import Solution, fista
 
@@ -47,7 +50,10 @@ def encode(
             raise ValueError(f"z0: expected non-negative codes, got a minimum of {float(z0.min())}")
     check_fraction("tol", tol, 0, 1)
     check_count("chunk", chunk)
-    solve = _by_coordinates if _use_numba(backend, dictionary, y) else _by_steps
+    if isinstance(dictionary, ConvDictionary):
+        solve = partial(encode_images, backend=backend)
+    else:
+        solve = _by_coordinates if _use_numba(backend, dictionary, y) else _by_steps
     if not isinstance(lam, Tensor) and lam == 0:
         # Least squares: no atom is left out, and the short certificate below says nothing
         solve = fista

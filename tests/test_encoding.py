@@ -8,7 +8,15 @@ import warnings
 import pytest
 import torch
 
-from rlvebm_utils import Dictionary, certificate, encode, encoding, fista
+from rlvebm_utils import (
+    ConvDictionary,
+    Dictionary,
+    certificate,
+    encode,
+    encode_images,
+    encoding,
+    fista,
+)
 
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None,
@@ -85,6 +93,23 @@ def test_backends_by_name():
     assert torch.allclose(torch_alone.z, fista(dictionary, y, 0.5, tol=1e-12).z, atol=1e-5)
     with pytest.raises(ValueError, match="backend: expected one of .* got 'cuda'"):
         encode(dictionary, y, 0.5, backend="cuda")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_images_are_certified_too(backend):
+    generator = torch.Generator().manual_seed(0)
+    K = torch.randn(4, 3, 3, generator=generator)
+    y = torch.randn(5, 9, 11, generator=generator)
+    dictionary, lam = ConvDictionary(K), torch.linspace(1, 3, 5)
+    whole = encode(dictionary, y, lam, backend=backend, chunk=2)
+    bounds = certificate(dictionary, y, whole.z, lam)
+    assert whole.converged.all() and (bounds.relative_gap <= 1.0001e-4).all()
+    one = encode(dictionary, y[2], lam[2], backend=backend)
+    assert one.z.shape == (4, 7, 9) and torch.allclose(one.energy, whole.energy[2], rtol=1e-4)
+    # It is the fast one: coordinate descent or ADMM, which take other numbers of steps than FISTA
+    fast = encode_images(dictionary, y, lam, backend=backend)
+    assert torch.equal(whole.iterations, fast.iterations)
+    assert not torch.equal(whole.iterations, fista(dictionary, y, lam, tol=1e-4).iterations)
 
 
 @needs_numba
