@@ -528,7 +528,7 @@ for K in depths:
 # | count | «computation» | iterations, and multiply–adds |
 #
 # Their patches were of our size, 10×10, coded with 100 and with 400 atoms. Training with 400 atoms takes longer than a notebook should, so `benchmarks/lista.py` does it:
-# seven pictures to learn from, two kept aside. This is what it wrote when it was last run (a network that uses $S$ $T$ times has $K = T + 1$ rounds):
+# seven pictures to learn from, each at three sizes, and two kept aside. This is what it wrote when it was last run (a network that uses $S$ $T$ times has $K = T + 1$ rounds):
 
 # %%
 import json
