@@ -67,6 +67,18 @@ def test_the_codes_are_those_of_fista(backend):
     assert ours.relative_gap.max() <= 1e-12
 
 
+def test_steps_follow_the_curvature_of_each_sample():
+    """Atoms with a common mean: WᵀW has one eigenvalue far above the rest, where few codes go."""
+    generator = torch.Generator().manual_seed(0)
+    W = torch.rand(60, 90, generator=generator, dtype=torch.float64)
+    W = W / W.norm(dim=0)
+    y = torch.rand(30, 60, generator=generator, dtype=torch.float64)
+    ours = encode(Dictionary(W), y, 0.3, backend="torch")
+    reference = fista(Dictionary(W), y, 0.3, tol=1e-4)
+    assert ours.converged.all()
+    assert ours.iterations.double().mean() < 0.7 * reference.iterations.double().mean()
+
+
 @needs_numba
 def test_a_good_start_costs_one_round():
     dictionary, y = problem((20, 30), torch.float64)

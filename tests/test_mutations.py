@@ -66,6 +66,31 @@ MUTATIONS = {
         {"self.converged[self.rows[done]] = True": "self.converged[: done.sum()] = True"},
         "test_solvers.py::test_the_cap_is_told",
     ),
+    "step as carefully as the steepest way asks": Mutation(
+        "_gram.py",
+        {"torch.fmax(0.9 * L, 1.2 * curvature)": "torch.fmax(L, 1.2 * curvature)"},
+        "test_encoding.py::test_steps_follow_the_curvature_of_each_sample",
+    ),
+    "drop the momentum of the fast FISTA": Mutation(
+        "_gram.py",
+        {"1 + (t - 1) / t_next": "1.0"},
+        "test_encoding.py::test_steps_follow_the_curvature_of_each_sample",
+    ),
+    "send images to FISTA": Mutation(
+        "encoding.py",
+        {"solve = partial(encode_images, backend=backend)": "solve = fista"},
+        "test_encoding.py::test_images_are_certified_too",
+    ),
+    "shrink by λ, not λ/ρ": Mutation(
+        "admm.py",
+        {"(self.lam.to(self.t) / self.t)": "self.lam.to(self.t)"},
+        "test_admm.py::test_finds_what_fista_finds",
+    ),
+    "forget the multiplier when ρ changes": Mutation(
+        "admm.py",
+        {"self.v.div_(factor.reshape(self.shape))": "pass"},
+        "test_admm.py::test_few_iterations_suffice_where_one_frequency_dominates",
+    ),
     "leave the convolutional encoder untrained": Mutation(
         "csae.py",
         {"descend(optimiser, (z - guess).square().mean())": "optimiser.step()"},
