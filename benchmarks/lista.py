@@ -17,7 +17,7 @@ import time
 
 HELD_OUT = ["camera", "coins"]
 LAM, SIDE, ATOMS = 0.5, 10, 400
-# T, trained on, steps, batch size, learning rate; first tried on chelsea and grass, held out like the two
+# T, trained on, steps, batch size, learning rate; tried first with chelsea and grass held out too
 RECIPES = (
     (1, "code", 2500, 500, 0.03),
     (3, "code", 2500, 500, 0.03),

@@ -15,18 +15,22 @@ def replace_rows(rows: list[dict]) -> list[dict]:
     """Write rows in place of the older ones of the same workloads; returns all that the file has
     now.
     """
-    about = {
+    done = {row["workload"] for row in rows}
+    old = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
+    everything = [row for row in old if row["workload"] not in done]
+    everything += [row | about() for row in rows]
+    text = json.dumps(everything, indent=1, ensure_ascii=False)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+    return everything
+
+
+def about() -> dict:
+    """When, where and with what a row was measured."""
+    return {
         "date": datetime.date.today().isoformat(),
         "machine": f"{_processor()}, {os.cpu_count()} cores",
         "versions": _versions(),
     }
-    done = {row["workload"] for row in rows}
-    old = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
-    everything = [row for row in old if row["workload"] not in done]
-    everything += [row | about for row in rows]
-    text = json.dumps(everything, indent=1, ensure_ascii=False)
-    RESULTS.write_text(text + "\n", encoding="utf-8")
-    return everything
 
 
 def _versions() -> dict[str, str]:
