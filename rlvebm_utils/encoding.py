@@ -5,6 +5,7 @@ sample.
 on.
 """
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -16,8 +17,9 @@ from ._gram import solve_batch
 from ._validate import check_count, check_fraction, check_lam, describe
 from .conv import ConvDictionary
 from .conv_encoding import encode_images
+from .energies import certificate
 from .operators import Dictionary
-from .solvers import Solution, fista
+from .solvers import ConvergenceWarning, Solution, fista
 
 
 def encode(
@@ -57,6 +59,8 @@ def encode(
     if not isinstance(lam, Tensor) and lam == 0:
         # Least squares: no atom is left out, and the short certificate below says nothing
         solve = fista
+    elif isinstance(dictionary, Dictionary) and tol < 100 * torch.finfo(torch.float32).eps:
+        solve = partial(_in_float64, solve) if y.dtype != torch.float64 else solve
 
     single = y.ndim == dictionary.sample_ndim
     y = y.detach()[None] if single else y.detach()
@@ -152,10 +156,35 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
 def _finish(solution: Solution, dictionary, y, lam, nonnegative, tol) -> Solution:
     """Hand the samples without a certificate (λ near 0, say) to FISTA, from where they are."""
     late = ~solution.converged
-    rest = fista(
+    solve = fista if y.dtype == torch.float64 else partial(_in_float64, _by_steps)
+    rest = solve(
         dictionary, y[late], lam[late], z0=solution.z[late], nonnegative=nonnegative, tol=tol
     )
     solution.iterations[late] += rest.iterations
     for name in ("z", "energy", "gap", "relative_gap", "converged"):
         getattr(solution, name)[late] = getattr(rest, name)
     return solution
+
+
+def _in_float64(solve, dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
+    """Solve in float64 and round. Near the rounding of float32 its own iterations would run on
+    without end, and this is as good as a code in float32 gets.
+    """
+    z0 = None if z0 is None else z0.double()
+    # Half of the tolerance is left for the rounding
+    exact = solve(
+        dictionary.in_float64, y.double(), lam, z0=z0, nonnegative=nonnegative, tol=0.5 * tol
+    )
+    z = exact.z.to(y.dtype)
+    bounds = certificate(dictionary, y, z, lam, nonnegative)
+    rounding = 0.5 * torch.finfo(y.dtype).eps * y.double().square().sum(1)
+    converged = (bounds.relative_gap <= tol) | (bounds.gap <= rounding)
+    if exact.converged.all() and not converged.all():
+        warnings.warn(
+            f"rounded to {y.dtype}, {int((~converged).sum())} of {len(y)} codes did not reach "
+            f"tol={tol:g}; largest certified relative gap {float(bounds.relative_gap.max()):.1e}; "
+            "samples in float64 can do better",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return Solution(z, bounds.energy, bounds.gap, bounds.relative_gap, exact.iterations, converged)

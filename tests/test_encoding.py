@@ -10,6 +10,7 @@ import torch
 
 from rlvebm_utils import (
     ConvDictionary,
+    ConvergenceWarning,
     Dictionary,
     certificate,
     encode,
@@ -77,6 +78,25 @@ def test_steps_follow_the_curvature_of_each_sample():
     reference = fista(Dictionary(W), y, 0.3, tol=1e-4)
     assert ours.converged.all()
     assert ours.iterations.double().mean() < 0.7 * reference.iterations.double().mean()
+
+
+@pytest.mark.parametrize("nonnegative", [False, True])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_float32_does_not_stall_where_it_ends(backend, nonnegative):
+    """A tolerance that iterations in float32 do not reach: solved in float64, then rounded."""
+    dictionary, y = problem((64, 128), torch.float32)
+    asked = {"tol": 1e-6, "nonnegative": nonnegative}
+    one = encode(dictionary, y, 3.0, backend=backend, **asked)
+    assert one.converged.all() and one.z.dtype == torch.float32
+    assert one.iterations.max() < 10_000  # the most that fista takes
+    assert certificate(dictionary, y, one.z, 3.0, nonnegative).relative_gap.max() <= 1e-6
+    with pytest.warns(ConvergenceWarning, match="samples in float64 can do better"):
+        one = encode(dictionary, y, 0.3, backend=backend, **asked | {"tol": 1e-9})
+    assert not one.converged.all() and one.iterations.max() < 10_000
+    # No float32 code is much better: the rounded one of the best float64 code
+    best = encode(dictionary.in_float64, y.double(), 0.3, backend=backend, **asked | {"tol": 1e-9})
+    rounded = certificate(dictionary, y, best.z.float(), 0.3, nonnegative)
+    assert (one.gap <= 3 * rounded.gap.max()).all()
 
 
 @needs_numba

@@ -76,6 +76,14 @@ MUTATIONS = {
         {"1 + (t - 1) / t_next": "1.0"},
         "test_encoding.py::test_steps_follow_the_curvature_of_each_sample",
     ),
+    "go on in float32 where it ends": Mutation(
+        "encoding.py",
+        {
+            "partial(_in_float64, solve) if y.dtype != torch.float64 else solve": "solve",
+            "fista if y.dtype == torch.float64 else partial(_in_float64, _by_steps)": "fista",
+        },
+        "test_encoding.py::test_float32_does_not_stall_where_it_ends[torch-False]",
+    ),
     "send images to FISTA": Mutation(
         "encoding.py",
         {"solve = partial(encode_images, backend=backend)": "solve = fista"},
