@@ -11,3 +11,8 @@ def pytest_collection_modifyitems(items):
         return found[0] if found else len(LONGEST_FIRST)
 
     items.sort(key=rank)
+    for item in items:
+        if hasattr(item, "output_timeout"):
+            # nbval waits 5 s for a cell's output to follow its end; a machine that is busy with
+            # something else takes longer, and that is no fault of the notebook
+            item.output_timeout = 60

@@ -69,7 +69,7 @@ def workload():
         y = image()
         K = learn_kernels(y[None], 32, LAM, size=8, steps=100, batch_size=1).dictionary.K
         operator = ConvDictionary(K.double(), borders="circular")
-        best = encode_images(operator, y.double(), LAM, tol=1e-8)
+        best = encode_images(operator, y.double(), LAM, tol=1e-7)
         assert best.converged
         torch.save({"y": y, "K": K, "smallest": float(best.energy - 0.5 * best.gap)}, path)
     kept = torch.load(path)
