@@ -27,8 +27,8 @@ START = {
     "encode_images numba": (78, 106),
     "admm": (40, 66),
     "sporco admm.ConvBPDN": (39, 66),
-    "sporco pgm.ConvBPDN": (250, None),
-    "fista": (250, None),
+    "sporco pgm.ConvBPDN": (80, None),
+    "fista": (80, None),
 }
 SLOW = ("fista", "sporco pgm.ConvBPDN")  # far behind: one target and one repeat tell
 
@@ -143,7 +143,7 @@ def compare(solvers, y, K, smallest, threads, repeats) -> list[dict]:
                 continue
             solve(3)  # warms up, compiles
             while (reached := excess(solve(iterations))) > target:
-                iterations = max(iterations + 1, int(iterations * (1.3 if name in SLOW else 1.02)))
+                iterations = max(iterations + 1, int(iterations * (1.1 if name in SLOW else 1.02)))
             jobs[name, target] = (iterations, reached)
     times = {job: [] for job in jobs}
     for repeat in range(repeats):
