@@ -63,7 +63,8 @@ def _iterate(dictionary, y: Tensor, lam: Tensor, z0, nonnegative: bool, tol: flo
         c_new = torch.addmm(b, new, G, alpha=-1)
         back = v - new
         curvature = _dots(back, c_new - c_v) / _dots(back, back)
-        L = torch.fmax(0.9 * L, 1.2 * curvature).clamp(max=safe)  # no move, no curvature: NaN
+        # Without a move the curvature is NaN and L falls, but not to 0
+        L = torch.fmax(0.9 * L, 1.2 * curvature).clamp(1e-4 * safe, safe)
         turned = _dots(back, new - z) > 0  # against the move: restart
         t_next = (1 + torch.sqrt(1 + 4 * t * t)) / 2
         along = torch.where(turned, 1, 1 + (t - 1) / t_next)[:, None]

@@ -59,8 +59,8 @@ def encode(
     if not isinstance(lam, Tensor) and lam == 0:
         # Least squares: no atom is left out, and the short certificate below says nothing
         solve = fista
-    elif isinstance(dictionary, Dictionary) and tol < 100 * torch.finfo(torch.float32).eps:
-        solve = partial(_in_float64, solve) if y.dtype != torch.float64 else solve
+    elif isinstance(dictionary, Dictionary) and _too_exact(tol, y.dtype):
+        solve = partial(_in_float64, solve)
 
     single = y.ndim == dictionary.sample_ndim
     y = y.detach()[None] if single else y.detach()
@@ -77,6 +77,11 @@ def encode(
         for whole, field in zip(fields, part, strict=True):
             whole[rows] = field
     return Solution(*(field[0] for field in fields)) if single else Solution(*fields)
+
+
+def _too_exact(tol: float, dtype: torch.dtype) -> bool:
+    """Whether rounding would keep iterations in this dtype, but not in float64, from ``tol``."""
+    return dtype != torch.float64 and tol < 100 * torch.finfo(dtype).eps
 
 
 def _use_numba(backend: str, dictionary, y: Tensor) -> bool:

@@ -80,6 +80,23 @@ def test_steps_follow_the_curvature_of_each_sample():
     assert ours.iterations.double().mean() < 0.7 * reference.iterations.double().mean()
 
 
+def test_a_sample_that_does_not_move_waits_for_slow_ones():
+    """Its steps may not grow past all bounds meanwhile (they were infinite where tiny numbers are
+    rounded to zero, as on a GPU).
+    """
+    generator = torch.Generator().manual_seed(0)
+    W = torch.rand(30, 60, generator=generator)
+    y = torch.rand(40, 30, generator=generator)
+    y[3] = 0
+    torch.set_flush_denormal(True)
+    try:
+        solution = encode(Dictionary(W / W.norm(dim=0)), y, 0.005, backend="torch")
+    finally:
+        torch.set_flush_denormal(False)
+    assert solution.iterations[3] > 1000  # it waited
+    assert solution.z.isfinite().all() and (solution.z[3] == 0).all()
+
+
 @pytest.mark.parametrize("nonnegative", [False, True])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_float32_does_not_stall_where_it_ends(backend, nonnegative):
