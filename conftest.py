@@ -1,4 +1,4 @@
-"""The order of the tests, for the workers that share them, one a core."""
+"""The order of the tests, for the workers that share them, one a core; and nbval's patience."""
 
 LONGEST_FIRST = ("test_regression.py", "test_mutations.py", "test_browser.py", ".ipynb::")
 

@@ -13,10 +13,11 @@ sporco and scikit-image; the kernels and the minimum are kept in ``benchmarks/ca
 
 import argparse
 import importlib.metadata
-import os
 import statistics
 import time
 from pathlib import Path
+
+from .threads import use_threads
 
 HERE = Path(__file__).parent
 LAM = 0.05
@@ -40,14 +41,10 @@ def main():
     parser.add_argument("--no-slow", action="store_true", help="without the solvers far behind")
     parser.add_argument("--dry", action="store_true", help="nothing is written")
     arguments = parser.parse_args()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(arguments.threads)  # before anything that reads it is imported
-
-    import torch
+    use_threads(arguments.threads)  # before anything that counts them is imported
 
     from .results import replace_rows
 
-    torch.set_num_threads(arguments.threads)
     y, K, smallest = workload()
     solvers = contenders(y, K, arguments.threads)
     if arguments.no_slow:

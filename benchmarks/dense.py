@@ -9,11 +9,12 @@ rows to results.json.
 """
 
 import argparse
-import os
 import statistics
 import time
 import warnings
 from pathlib import Path
+
+from .threads import use_threads
 
 HERE = Path(__file__).parent
 
@@ -27,10 +28,7 @@ def main():
         "--quick", action="store_true", help="the first 2000 samples; nothing is written"
     )
     arguments = parser.parse_args()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(arguments.threads)  # before anything that reads it is imported
-
-    import torch
+    use_threads(arguments.threads)  # before anything that counts them is imported
 
     # scikit-learn's Lasso says so for each sample; its excess energy is in the table
     warnings.filterwarnings("ignore", message="Objective did not converge")
@@ -38,7 +36,6 @@ def main():
     from .results import replace_rows
     from .workloads import load
 
-    torch.set_num_threads(arguments.threads)
     rows = []
     for name in arguments.workloads:
         workload = load(name)

@@ -14,10 +14,11 @@ dictionary.png.
 import argparse
 import itertools
 import math
-import os
 import statistics
 import time
 from pathlib import Path
+
+from .threads import use_threads
 
 HERE = Path(__file__).parent
 GOAL, LAM, ATOMS, SEEN = 9.07, 0.35, 256, 4000
@@ -30,14 +31,10 @@ def main():
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="short runs; nothing is written")
     arguments = parser.parse_args()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(arguments.threads)  # before anything that reads it is imported
-
-    import torch
+    use_threads(arguments.threads)  # before anything that counts them is imported
 
     from .results import replace_rows
 
-    torch.set_num_threads(arguments.threads)
     curves = compare(arguments.threads, arguments.repeats, arguments.quick)
     rows = [row(key, curve, arguments.threads) for key, curve in curves.items()]
     report(rows)

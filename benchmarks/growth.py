@@ -10,11 +10,11 @@ CPU are drawn in growth.png. How time and memory grow with the samples: ``benchm
 """
 
 import argparse
-import json
-import os
 import statistics
 import time
 from pathlib import Path
+
+from .threads import use_threads
 
 HERE = Path(__file__).parent
 ATOMS = (128, 256, 512, 1024)
@@ -28,14 +28,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--quick", action="store_true", help="500 samples; nothing is written")
     arguments = parser.parse_args()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(arguments.threads)  # before anything that reads it is imported
+    use_threads(arguments.threads)  # before anything that counts them is imported
 
-    import torch
-
+    from .results import replace_rows
     from .workloads import load
 
-    torch.set_num_threads(arguments.threads)
     Y = load("B").Y[: 500 if arguments.quick else 4000]
     rows = [
         row
@@ -43,7 +40,7 @@ def main() -> None:
         for row in measure(Y, W, lam, arguments.device, arguments.threads, arguments.repeats)
     ]
     if not arguments.quick:
-        everything = replace(rows, arguments.device)
+        everything = replace_rows(rows, HERE / "growth.json", by="device")
         if arguments.device == "cpu":
             draw([row for row in everything if row["device"] == "cpu"])
 
@@ -123,17 +120,6 @@ def worst_gap(Y, W, lam, z) -> float:
 
     bounds = certificate(Dictionary(W.double()), Y.double(), z.cpu().double(), lam)
     return float(bounds.relative_gap.max())
-
-
-def replace(rows: list[dict], device: str) -> list[dict]:
-    from .results import about
-
-    path = HERE / "growth.json"
-    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    everything = [row for row in old if row["device"] != device] + [row | about() for row in rows]
-    text = json.dumps(everything, indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    return everything
 
 
 def draw(rows: list[dict]) -> None:

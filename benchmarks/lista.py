@@ -12,8 +12,9 @@ than these two, or ``--quick`` (small sizes), are a trial: nothing is written.
 """
 
 import argparse
-import os
 import time
+
+from .threads import use_threads
 
 HELD_OUT = ["camera", "coins"]
 LAM, SIDE, ATOMS = 0.5, 10, 400
@@ -31,14 +32,10 @@ def main() -> None:
     parser.add_argument("--held-out", nargs="+", default=HELD_OUT, help="names of photographs")
     parser.add_argument("--quick", action="store_true", help="small sizes, nothing is written")
     arguments = parser.parse_args()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(arguments.threads)  # before anything that reads it is imported
-
-    import torch
+    use_threads(arguments.threads)  # before anything that counts them is imported
 
     from .results import replace_rows
 
-    torch.set_num_threads(arguments.threads)
     rows = measure(arguments.held_out, arguments.threads, arguments.quick)
     if not arguments.quick and arguments.held_out == HELD_OUT:
         replace_rows(rows)

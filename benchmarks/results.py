@@ -11,20 +11,20 @@ RESULTS = Path(__file__).parent / "results.json"
 PACKAGES = ("torch", "numba", "numpy", "scikit-learn", "spams-bin", "sporco", "pyfftw")
 
 
-def replace_rows(rows: list[dict]) -> list[dict]:
-    """Write rows in place of the older ones of the same workloads; returns all that the file has
-    now.
+def replace_rows(rows: list[dict], path: Path = RESULTS, by: str = "workload") -> list[dict]:
+    """Write rows in place of the older ones with the same value of ``by``; returns all that the
+    file has now.
     """
-    done = {row["workload"] for row in rows}
-    old = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
-    everything = [row for row in old if row["workload"] not in done]
-    everything += [row | about() for row in rows]
+    done = {row[by] for row in rows}
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    everything = [row for row in old if row[by] not in done]
+    everything += [row | _about() for row in rows]
     text = json.dumps(everything, indent=1, ensure_ascii=False)
-    RESULTS.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
     return everything
 
 
-def about() -> dict:
+def _about() -> dict:
     """When, where and with what a row was measured."""
     return {
         "date": datetime.date.today().isoformat(),
