@@ -27,6 +27,14 @@ ROUNDS = 30
 OFF = 16  # rows a power of two apart would share a few lines of the cache
 
 
+@helper
+def _aligned(size, like):
+    """Zeros that begin where a line of the cache does: vectors across two lines are slow."""
+    room = np.zeros(size + 16, like.dtype)
+    skip = (-room.ctypes.data // room.itemsize) % (64 // room.itemsize)
+    return room[skip : skip + size]
+
+
 @njit(**OPTIONS, inline="always")  # part of the loops that use it, so that they are vectorised
 def _moved(inverse, here, old, lam, sign):
     """The best value of a coordinate, the others fixed, that is ``old`` and sees c_j = ``here``.
@@ -34,29 +42,49 @@ def _moved(inverse, here, old, lam, sign):
     """
     zero = lam - lam  # of the working dtype: a literal 0 would make the sums float64
     high, low = inverse * (here - lam) + old, sign * (inverse * (here + lam) + old)
-    return high if high > zero else (low if low < zero else zero)
+    return max(high, zero) + min(low, zero)
 
 
 @helper
-def _sweep(G, inverse, c, z, lam, sign, atoms, width, least):
-    """One exact update of each coordinate in turn, unless it moves by ``least`` at most; the
-    largest move that one made.
+def _long_moves(G, inverse, c, z, lam, sign, least, far):
+    """Exact updates of the coordinates that would move by more than ``least``, in turn. far: room
+    for what each would move by.
+    """
+    for j in range(len(c)):  # most would not: all are asked at once, with vectors
+        far[j] = abs(_moved(inverse[j], c[j], z[j], lam, sign) - z[j])
+    for j in range(len(c)):
+        if far[j] > least:
+            new = _moved(inverse[j], c[j], z[j], lam, sign)
+            move = new - z[j]
+            if abs(move) > least:
+                z[j] = new
+                for m in range(len(c)):
+                    c[m] -= move * G[j, m]
+
+
+@helper
+def _sweep(G, inverse, c, z, lam, sign, atoms, width):
+    """One exact update of each coordinate in turn; the largest move that one made.
+
+    With v = z_j + c_j/G_jj the best value is v − cut, where cut is v clipped to ±λ/G_jj.
     """
     zero = lam - lam
     largest = zero
-    ahead = c[0]
+    v = inverse[0] * c[0] + z[0]
     for j in range(atoms):
-        here, following = ahead, min(j + 1, atoms - 1)
-        # Read before this update is stored, and corrected: the processor need not wait for memory
-        ahead = c[following]
-        new = _moved(inverse[j], here, z[j], lam, sign)
-        move = new - z[j]
-        if abs(move) > least:
+        after = min(j + 1, atoms - 1)
+        old, near, reach = z[j], inverse[after] * G[j, after], inverse[j] * lam
+        # The next v, but for this move: the processor need not wait until c is stored
+        base = inverse[after] * c[after] + z[after] + old * near
+        cut = min(max(v, -reach) if sign > zero else v, reach)
+        new = v - cut
+        v = (base - v * near) + cut * near
+        move = new - old
+        if abs(move) > zero:
             z[j] = new
-            ahead -= move * G[j, following]
             for m in range(width):
                 c[m] -= move * G[j, m]
-            largest = abs(move) if abs(move) > largest else largest
+            largest = max(largest, abs(move))
     return largest
 
 
@@ -117,7 +145,7 @@ def _solve_small(K, inverse, c, z, lam, sign, k, width, enough, g, p, Gp):
     work = 0
     for _ in range(100):
         for _ in range(8):
-            moved = _sweep(K, inverse, c, z, lam, sign, k, width, lam - lam)
+            moved = _sweep(K, inverse, c, z, lam, sign, k, width)
             work += 1
             if moved <= enough:
                 return work
@@ -169,10 +197,10 @@ def _bounds(b, c, i, S, z, k, squared, lam, sign, rounding):
 
 
 @helper
-def _start(G, inverse, b, i, lam, z, sign, S, z_S, c, c64):
+def _start(G, inverse, b, i, lam, z, sign, S, z_S, c, c64, far):
     """c and z of sample i where the small problem begins: as given, or after the long moves."""
     k, n = 0, len(c)
-    zero, half = lam - lam, c.dtype.type(0.5)
+    zero, smaller = lam - lam, c.dtype.type(0.7)
     for j in range(n):
         S[k], z_S[k] = j, z[i, j]
         k += z[i, j] != zero
@@ -186,9 +214,9 @@ def _start(G, inverse, b, i, lam, z, sign, S, z_S, c, c64):
     if k == 0:
         z_i = z[i]
         least = longest
-        while least > 0.3 * lam:
-            least *= half
-            _sweep(G, inverse, c, z_i, lam, sign, n, n, least)
+        while least > 0.2 * lam:
+            least *= smaller
+            _long_moves(G, inverse, c, z_i, lam, sign, least, far)
 
 
 @njit(**OPTIONS, nogil=True, cache=True)
@@ -206,14 +234,14 @@ def solve_rows(G, G64, inverse, b, squared, lam, z, sign, tol, floor, rounding, 
     full = (n + PAD - 1) // PAD * PAD
     S = np.zeros(full + 4, np.uint64)
     chosen = np.zeros(n, np.bool_)
-    K = np.zeros((full, full + OFF), z.dtype)
-    c, c64 = np.zeros(n, z.dtype), np.zeros(n, np.float64)
-    c_S, z_S, inverse_S = np.zeros(full, z.dtype), np.zeros(full + 4, z.dtype), np.zeros(n, z.dtype)
-    g, p, Gp = np.zeros(full, z.dtype), np.zeros(full, z.dtype), np.zeros(full, z.dtype)
+    K = _aligned(full * (full + OFF), z).reshape(full, full + OFF)
+    c, far, c64, inverse_S = _aligned(n, z), _aligned(n, z), _aligned(n, lam), _aligned(full, z)
+    c_S, z_S = _aligned(full, z), _aligned(full + 4, z)
+    g, p, Gp = _aligned(full, z), _aligned(full, z), _aligned(full, z)
     for i in range(N):
         lam_i = real(lam[i])
         zero = lam_i - lam_i
-        _start(G, inverse, b, i, lam_i, z, sign_, S, z_S, c, c64)
+        _start(G, inverse, b, i, lam_i, z, sign_, S, z_S, c, c64, far)
         k = known = 0
         for j in range(n):
             chosen[j] = z[i, j] != zero or c[j] > lam_i or -sign_ * c[j] > lam_i
