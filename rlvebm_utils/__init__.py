@@ -6,12 +6,13 @@ Everything here needs torch alone. The parts with more needs are imported by nam
 (extra ``course``).
 """
 
+from ._native import compile_loops
 from ._progress import track
 from .admm import admm
 from .conv import ConvDictionary
-from .conv_encoding import compile_image_encoder, encode_images
+from .conv_encoding import encode_images
 from .conv_learning import LearnedKernels, learn_kernels
-from .encoding import compile_encoder, encode
+from .encoding import encode
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
 from .fast_learning import learn_dictionary_fast
 from .kernels import KernelLabel, label_kernels
@@ -35,8 +36,7 @@ __all__ = [
     "Solution",
     "admm",
     "certificate",
-    "compile_encoder",
-    "compile_image_encoder",
+    "compile_loops",
     "duality_gap",
     "encode",
     "encode_images",

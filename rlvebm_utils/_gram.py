@@ -97,7 +97,9 @@ def _finished(b, z, c, squared, nonnegative: bool, tol: float) -> Tensor:
     zb, zc = (z * b).sum(1), (z * c).sum(1)
     seen = (c if nonnegative else c.abs()).amax(1)
     residual, along = squared - zb - zc, squared - zb  # ‖y − Wz‖², ⟨y, y − Wz⟩
-    scale = torch.minimum(along / residual, 1 / seen.clamp(min=0)).nan_to_num(1)
+    most = 1 / seen.clamp(min=0)
+    least = torch.zeros_like(most) if nonnegative else -most
+    scale = (along / residual).clamp(least, most).nan_to_num(1)
     dual = scale * along - 0.5 * scale.square() * residual
     gap = 0.5 * residual + z.abs().sum(1) - dual
     return (gap <= 0.9 * tol * dual) | (gap <= 0.5 * torch.finfo(z.dtype).eps * squared)

@@ -4,6 +4,7 @@ every image.
 :func:`rlvebm_utils.fista` is the readable reference for the same problem.
 """
 
+import ctypes
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._backends import is_compiled, use_numba
+from ._native import call, use_c
 from ._validate import describe
 from .admm import admm
 from .conv import ConvDictionary
@@ -37,43 +38,26 @@ def encode_images(
     Arguments, result and errors as for :func:`rlvebm_utils.fista`; ``tol`` is the certified
     relative duality gap of every image.
 
-    backend: "numba" is coordinate descent on the places in use (CPU; needs the extra ``fast``;
-    images are shared among the threads; an iteration is one sweep over these places), "torch" is
-    :func:`rlvebm_utils.admm`. "auto" takes "numba" on a CPU where :func:`compile_image_encoder` has
-    been called once, because the code of a photograph at a usual λ is nearly all zeros and only
-    coordinate descent does no work for them. A sweep costs as much as there are non-zeros: where
-    one place in ten is in use (weak λ, kernels that do not fit the images) ADMM can be the faster
-    one; then ask for "torch". Asked for by name, "numba" compiles at its first
-    use (some seconds).
+    backend: "c" is coordinate descent on the places in use (CPU; needs a C compiler; images are
+    shared among the threads; an iteration is one sweep over these places), "torch" is
+    :func:`rlvebm_utils.admm`. "auto" takes "c" on a CPU where it can be had, because the code of a
+    photograph at a usual λ is nearly all zeros and only coordinate descent does no work for them. A
+    sweep costs as much as there are non-zeros: where one place in ten is in use (weak λ, kernels
+    that do not fit the images) ADMM can be the faster one; then ask for "torch".
     """
     if not isinstance(dictionary, ConvDictionary):
         raise TypeError(f"dictionary: expected a ConvDictionary, got {describe(dictionary)}")
-    if not _use_numba(backend, dictionary):
+    if not _use_c(backend, dictionary):
         return admm(dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol, max_iter=max_iter)
     options = _Options(nonnegative, tol, max_iter, False, False, momentum=False, restart=False)
     return _solve(dictionary, y, lam, z0, options, _Descent)
 
 
-def compile_image_encoder() -> None:
-    """Compile the "numba" backend of :func:`encode_images` for float32 and float64; once on a
-    machine, the result is kept on disk.
-    """
-    for dtype in (torch.float32, torch.float64):
-        one = torch.ones(1, 1, 1, dtype=dtype)
-        encode_images(ConvDictionary(one), one[0], 0.5, backend="numba")
-
-
-def _use_numba(backend: str, dictionary: ConvDictionary) -> bool:
+def _use_c(backend: str, dictionary: ConvDictionary) -> bool:
     possible = dictionary.K.device.type == "cpu"
     possible = possible and dictionary.K.dtype in (torch.float32, torch.float64)
     needs = f"float32 or float64 kernels on the CPU, got {dictionary}"
-    return use_numba(backend, possible, needs, _is_compiled)
-
-
-def _is_compiled() -> bool:
-    from ._conv_compiled import descend
-
-    return is_compiled(descend)
+    return use_c(backend, possible, needs, "images", dictionary.K.dtype)
 
 
 class _Descent(_Run):
@@ -116,25 +100,30 @@ class _Image:
         K = dictionary._channels
         squared = K.flatten(1).square().sum(1)
         self.inverse = torch.where(squared > 0, 1 / squared, 0)  # a zero kernel never moves
-        self.size = (*self.y.shape[-2:], K.shape[-1])
-        self.room = (0, -K.shape[-1] % 8 + K.shape[-1])  # see _conv_compiled: columns of zeros
         extra = (0, -K.shape[-1] % 8)
-        self.K = F.pad(K, extra).contiguous().numpy()
-        self.K64 = F.pad(dictionary.in_float64._channels, extra).contiguous().numpy()
+        self.K = F.pad(K, extra).contiguous()
+        self.K64 = F.pad(dictionary.in_float64._channels, extra).contiguous()
+        # See _c/images.c: images have as many columns of zeros more as a padded kernel is wide
+        self.room = (0, self.K.shape[-1])
+        self.shape = (*self.K.shape[1:], K.shape[-1], *self.y.shape[-2:], *z.shape[-2:])
         self.refresh()
 
     def refresh(self) -> None:
         """The residual afresh, and what each kernel sees of it: no rounding error adds up."""
-        from ._conv_compiled import subtract_decoded  # importing numba takes a third of a second
-
         self.r64 = F.pad(self.y.double(), self.room)
-        norm = subtract_decoded(self.K64, self.r64.numpy(), self.size, self.z.numpy())
+        norm = self.call(
+            "subtract_decoded", len(self.K), *self.shape, self.K64, self.r64, self.z,
+            returns=ctypes.c_double,
+        )  # fmt: skip
         self.norm = torch.tensor([[norm]], dtype=torch.float64)
         self.r = self.r64.to(self.y.dtype, copy=True)
         self.c = self.correlate(self.r, self.dictionary)
 
+    def call(self, function: str, *arguments, **options):
+        return call("images", self.y.dtype, function, *arguments, **options)
+
     def correlate(self, r: Tensor, dictionary) -> Tensor:
-        images = r[None, ..., : self.size[1]]
+        images = r[None, ..., : self.y.shape[-1]]
         return F.conv2d(dictionary._continued(images), dictionary._channels)[0]
 
     def seen(self, c: Tensor) -> Tensor:
@@ -149,14 +138,14 @@ class _Image:
         return [lowest * 2**k for k in range(count, 0, -1)] + [self.lam]
 
     def descend(self, lam: float, sweeps: int) -> int:
-        from ._conv_compiled import descend, places_at_work
-
-        number = self.inverse.numpy().dtype.type
-        lam, sign = number(lam), number(0 if self.nonnegative else 1)
-        z = self.z.numpy()
-        places = places_at_work(self.c.flatten().numpy(), z.reshape(-1), lam, sign)
-        inverse, r = self.inverse.numpy(), self.r.numpy()
-        descend(self.K, inverse, r, self.size, z, lam, sign, places, sweeps - 1)
+        about = (self.z.numel(), self.c.contiguous(), self.z, lam, float(not self.nonnegative))
+        count = self.call("places_at_work", *about, None)
+        places = torch.empty(count, dtype=torch.int64)
+        self.call("places_at_work", *about, places)
+        self.call(
+            "descend", *self.shape, self.K, self.inverse, self.r, self.z, lam,
+            float(not self.nonnegative), places, count, sweeps - 1, returns=None,
+        )  # fmt: skip
         self.refresh()
         return sweeps
 
@@ -174,7 +163,7 @@ class _Image:
         return bounds, tol is not None and enough(bounds)
 
     def bounds(self, seen: Tensor) -> Certificate:
-        y, r = self.y.double()[None], self.r64[None, ..., : self.size[1]]
+        y, r = self.y.double()[None], self.r64[None, ..., : self.y.shape[-1]]
         lam, operator = torch.tensor([self.lam], dtype=torch.float64), self.dictionary.in_float64
         # Of a code, the bounds need its norm only
         return Certificate(*_bounds(operator, y, self.norm, r, seen[None], lam, self.nonnegative))

@@ -7,13 +7,16 @@ on.
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from ._backends import is_compiled, use_numba
 from ._gram import solve_batch
+from ._native import call, use_c
 from ._validate import check_count, check_fraction, check_lam, describe
 from .conv import ConvDictionary
 from .conv_encoding import encode_images
@@ -39,11 +42,10 @@ def encode(
     relative duality gap of the worst sample. Chunks of ``chunk`` samples are solved one after the
     other, so beyond y and the result memory grows with the chunk only.
 
-    backend: "numba" is coordinate descent and conjugate gradients on the atoms in use (CPU and a
-    :class:`Dictionary`; needs the extra ``fast``); "torch" is FISTA on blocks of
-    samples. "auto" takes "numba" where :func:`compile_encoder`
-    has been called once on this machine: most of a batched product with WᵀW is spent on the zeros
-    of the codes. Asked for by name, "numba" compiles at its first use (some seconds).
+    backend: "c" is coordinate descent and conjugate gradients on the atoms in use (CPU and a
+    :class:`Dictionary`; needs a C compiler, see :func:`compile_loops`); "torch" is FISTA on blocks
+    of samples. "auto" takes "c" where it can be had, because most of a batched product with WᵀW is
+    spent on the zeros of the codes.
     """
     dictionary.check_samples(y)
     if z0 is not None:
@@ -55,7 +57,7 @@ def encode(
     if isinstance(dictionary, ConvDictionary):
         solve = partial(encode_images, backend=backend)
     else:
-        solve = _by_coordinates if _use_numba(backend, dictionary, y) else _by_steps
+        solve = _by_coordinates if _use_c(backend, dictionary, y) else _by_steps
     if not isinstance(lam, Tensor) and lam == 0:
         # Least squares: no atom is left out, and the short certificate below says nothing
         solve = fista
@@ -84,26 +86,11 @@ def _too_exact(tol: float, dtype: torch.dtype) -> bool:
     return dtype != torch.float64 and tol < 100 * torch.finfo(dtype).eps
 
 
-def _use_numba(backend: str, dictionary, y: Tensor) -> bool:
+def _use_c(backend: str, dictionary, y: Tensor) -> bool:
     possible = isinstance(dictionary, Dictionary) and y.device.type == "cpu"
     possible = possible and y.dtype in (torch.float32, torch.float64)
     needs = f"a Dictionary and samples on the CPU, got {describe(y)}"
-    return use_numba(backend, possible, needs, _is_compiled)
-
-
-def compile_encoder() -> None:
-    """Compile the "numba" backend of :func:`encode` for float32 and float64; once on a machine, the
-    result is kept on disk.
-    """
-    for dtype in (torch.float32, torch.float64):
-        one = torch.ones(1, 1, dtype=dtype)
-        encode(Dictionary(one), one, 0.5, backend="numba")
-
-
-def _is_compiled() -> bool:
-    from ._compiled import solve_rows
-
-    return is_compiled(solve_rows)
+    return use_c(backend, possible, needs, "encode", y.dtype)
 
 
 def _by_steps(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
@@ -117,51 +104,76 @@ def _by_steps(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
     squared = y.double().square().sum(1)
     converged = (bounds.relative_gap <= tol) | (bounds.gap <= 0.5 * eps * squared)
     solution = Solution(z, bounds.energy, bounds.gap, bounds.relative_gap, iterations, converged)
-    return solution if converged.all() else _finish(solution, dictionary, y, lam, nonnegative, tol)
+    return _finish(solution, _by_steps, dictionary, y, lam, nonnegative, tol)
+
+
+@dataclass(frozen=True)
+class _InCodes:
+    """What the C loops ask of a dictionary: see ``_c/encode.c``."""
+
+    G: Tensor  # WᵀW in the working dtype, its rows filled up with zeros to a multiple of 16
+    G64: Tensor
+    inverse: Tensor  # of G's diagonal; 0 for a zero atom, which never moves
+    rounding: float  # of G's entries, at most
+    largest: float
+
+    @classmethod
+    def of(cls, dictionary: Dictionary) -> "_InCodes":
+        if dictionary not in _IN_CODES:
+            _IN_CODES[dictionary] = cls.make(dictionary)
+        return _IN_CODES[dictionary]
+
+    @classmethod
+    def make(cls, dictionary: Dictionary) -> "_InCodes":
+        G64, more = dictionary.in_float64.gram, (0, -dictionary.n_atoms % 16)
+        G, size = G64.to(dictionary.W.dtype), G64.diagonal()
+        inverse = torch.where(size > 0, 1 / size, 0).to(G.dtype)
+        rounding, largest = float((G - G64).abs().max()), float(size.max())
+        return cls(pad(G, more).contiguous(), G64, pad(inverse, more), rounding, largest)
+
+
+_IN_CODES = WeakKeyDictionary()  # once for all chunks and calls
 
 
 def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
     """One chunk: Wᵀy in float64 by a matrix product, then the samples one by one, shared among the
     threads.
     """
-    from ._compiled import solve_rows  # here: importing numba takes a third of a second
-
-    W = dictionary.in_float64.W
-    G64 = dictionary.in_float64.gram  # computed once for all chunks
-    G = G64.to(y.dtype)
-    rounding = float((G - G64).abs().max())
-    size = G64.diagonal()
-    inverse = torch.where(size > 0, 1 / size, 0).to(y.dtype)  # a zero atom never moves
+    of = _InCodes.of(dictionary)
     eps = torch.finfo(y.dtype).eps
     y64 = y.double()
-    b, squared, lam = y64 @ W, y64.square().sum(1), lam.contiguous()
+    b, squared, lam = y64 @ dictionary.in_float64.W, y64.square().sum(1), lam.contiguous()
     z = torch.zeros_like(b, dtype=y.dtype) if z0 is None else z0.clone()
     energy, dual = torch.zeros_like(squared), torch.zeros_like(squared)
-    work = torch.zeros(len(y), dtype=torch.int64)
+    steps = torch.zeros(len(y), dtype=torch.int64)
 
     def solve(rows: slice) -> None:
-        per_row = (b[rows], squared[rows], lam[rows], z[rows])
-        results = (energy[rows], dual[rows], work[rows])
-        solve_rows(
-            G.numpy(), G64.numpy(), inverse.numpy(), *(x.numpy() for x in per_row),
-            0.0 if nonnegative else 1.0, tol, eps, rounding, *(x.numpy() for x in results),
+        missing = call(
+            "encode", y.dtype, "solve_rows", len(b[rows]), *of.G.shape, of.G, of.G64, of.inverse,
+            b[rows], squared[rows], lam[rows], z[rows], 0.0 if nonnegative else 1.0, float(tol),
+            eps, of.rounding, of.largest, energy[rows], dual[rows], steps[rows],
         )  # fmt: skip
+        if missing:
+            raise MemoryError("encode: not enough memory for the atoms of one sample")
 
-    pieces = torch.arange(len(y)).chunk(8 * torch.get_num_threads())
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(solve, (slice(int(p[0]), int(p[-1]) + 1) for p in pieces)))
+        list(pool.map(solve, (slice(i, i + 64) for i in range(0, len(y), 64))))
 
     gap = (energy - dual).clamp(min=0)
     relative = torch.where(gap > 0, gap / dual.clamp(min=0), 0.0)
     converged = (relative <= tol) | (gap <= 0.5 * eps * squared)
-    solution = Solution(z, energy, gap, relative, work, converged)
-    return solution if converged.all() else _finish(solution, dictionary, y, lam, nonnegative, tol)
+    solution = Solution(z, energy, gap, relative, steps, converged)
+    return _finish(solution, _by_coordinates, dictionary, y, lam, nonnegative, tol)
 
 
-def _finish(solution: Solution, dictionary, y, lam, nonnegative, tol) -> Solution:
-    """Hand the samples without a certificate (λ near 0, say) to FISTA, from where they are."""
+def _finish(solution: Solution, solve, dictionary, y, lam, nonnegative, tol) -> Solution:
+    """Hand the samples without a certificate (λ near 0, say) to the same solver in float64, or to
+    FISTA where it was in float64; from where they are.
+    """
     late = ~solution.converged
-    solve = fista if y.dtype == torch.float64 else partial(_in_float64, _by_steps)
+    if not late.any():
+        return solution
+    solve = fista if y.dtype == torch.float64 else partial(_in_float64, solve)
     rest = solve(
         dictionary, y[late], lam[late], z0=solution.z[late], nonnegative=nonnegative, tol=tol
     )

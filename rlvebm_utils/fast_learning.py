@@ -5,7 +5,7 @@ Three things make the difference. Codes stay *rough*: a sample's last code is th
 one, and a few sweeps over the atoms improve it, so that no work goes into exact codes for atoms
 that are about to change. The statistics *forget* much at first, when the codes in them belong to
 atoms long gone, and less and less later, which averages the batches' noise away. And the two inner
-loops are compiled where numba is at hand.
+loops are written in C (see ``_native``), where there is a compiler.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-from ._backends import use_numba
+from ._native import call, use_c
 from ._progress import track
 from ._validate import check_count, check_fraction, describe
 from .learning import LearnedDictionary, _batches, _check, _first_atoms, _reseed
@@ -44,12 +44,12 @@ def learn_dictionary_fast(
     The first atoms are samples. An atom that no sample uses is replaced by what the batch
     reconstructs worst. The codes of all samples are kept: N × n_atoms numbers.
 
-    nonnegative: codes *and* atoms ≥ 0. sweeps: how rough the codes are. backend: "numba" is
-    coordinate descent (CPU, float32 or float64; needs the extra ``fast``); "torch", for every
-    device, goes over the atoms block by block. "auto" is "numba" where it can be had; compiling
-    takes some seconds, once on a machine. seed: the order of the samples and the first atoms.
-    snapshots: steps after which W is kept (0 is the start). progress: show a bar. An interrupt
-    (Ctrl-C, or the notebook's stop button) ends the learning early and keeps what was learned.
+    nonnegative: codes *and* atoms ≥ 0. sweeps: how rough the codes are. backend: "c" is coordinate
+    descent (CPU, float32 or float64; needs a C compiler); "torch", for every device, goes over the
+    atoms block by block. "auto" is "c" where it can be had. seed: the order of the samples and the
+    first atoms. snapshots: steps after which W is kept (0 is the start). progress: show a bar. An
+    interrupt (Ctrl-C, or the notebook's stop button) ends the learning early and keeps what was
+    learned.
 
     Result as for :func:`learn_dictionary`; ``energy`` is in the precision of y. Raises TypeError,
     ValueError or ImportError, naming the argument, on bad input; y is never changed.
@@ -92,26 +92,21 @@ def learn_dictionary_fast(
 
 
 class _Compiled:
-    """The inner loops by numba."""
+    """The inner loops in C."""
 
     def __init__(self, lam: float, nonnegative: bool, sweeps: int):
-        from . import _compiled_learning  # here: importing numba takes a third of a second
-
-        self.loops = _compiled_learning
         self.lam, self.nonnegative, self.sweeps = lam, nonnegative, sweeps
         self.pool = ThreadPoolExecutor(torch.get_num_threads())
 
     def improve(self, z: Tensor, W: Tensor, batch: Tensor) -> Tensor:
         """Better codes for a batch, in place; returns their energies (N,)."""
-        real = z.numpy().dtype.type
-        lam, sign = real(self.lam), real(not self.nonnegative)
         G, b, squared = W @ W.T, batch @ W.T, batch.square().sum(1)
         energy = torch.zeros_like(squared)
 
         def run(rows: slice) -> None:
-            self.loops.sweep_rows(
-                G.numpy(), b[rows].numpy(), squared[rows].numpy(), lam, z[rows].numpy(), sign,
-                self.sweeps, real(1e-3) * lam, energy[rows].numpy(),
+            self.call(
+                "sweep_rows", *b[rows].shape, G, b[rows], squared[rows], self.lam, z[rows],
+                float(not self.nonnegative), self.sweeps, 1e-3 * self.lam, energy[rows],
             )  # fmt: skip
 
         list(self.pool.map(run, (slice(i, i + 64) for i in range(0, len(z), 64))))
@@ -120,12 +115,16 @@ class _Compiled:
     def update(self, W: Tensor, A: Tensor, B: Tensor) -> None:
         """Better atoms, in place."""
         least = float(1e-10 * A.diagonal().max().clamp(min=1e-20))
-        least = W.numpy().dtype.type(least)
-        self.loops.update_atoms(W.numpy(), A.numpy(), B.numpy(), least, self.nonnegative)
+        self.call("update_atoms", *W.shape, W, A, B, least, int(self.nonnegative))
+
+    def call(self, function: str, *arguments) -> None:
+        tensor = next(one for one in arguments if isinstance(one, Tensor))
+        if call("learning", tensor.dtype, function, *arguments):
+            raise MemoryError("learn_dictionary_fast: not enough memory for one more sample")
 
 
 class _Batched:
-    """The inner loops by torch. What numba does atom by atom goes in blocks here, so that most of
+    """The inner loops by torch. What C does atom by atom goes in blocks here, so that most of
     the work is matrix products.
     """
 
@@ -178,7 +177,7 @@ class _Batched:
 def _backend(name: str, y: Tensor) -> type:
     possible = y.device.type == "cpu" and y.dtype in (torch.float32, torch.float64)
     needs = f"samples on the CPU, got {describe(y)}"
-    return _Compiled if use_numba(name, possible, needs, ready=lambda: True) else _Batched
+    return _Compiled if use_c(name, possible, needs, "learning", y.dtype) else _Batched
 
 
 def _samples_as_atoms(y: Tensor, n_atoms: int, nonnegative: bool, generator) -> Tensor:

@@ -2,18 +2,15 @@
 operator, the optimality conditions and the certificate.
 """
 
-import importlib.util
-
 import pytest
 import torch
-from problems import normal
+from problems import needs_c, normal
 
 from rlvebm_utils import (
     ConvDictionary,
     ConvergenceWarning,
     Dictionary,
     admm,
-    compile_image_encoder,
     duality_gap,
     encode_images,
     energy,
@@ -22,11 +19,7 @@ from rlvebm_utils import (
     lambda_max,
 )
 
-HAS_NUMBA = importlib.util.find_spec("numba") is not None
-NUMBA = pytest.param(
-    "numba", marks=pytest.mark.skipif(not HAS_NUMBA, reason="numba is the optional extra 'fast'")
-)
-SOLVERS = pytest.mark.parametrize("backend", ["torch", NUMBA])
+SOLVERS = pytest.mark.parametrize("backend", ["torch", pytest.param("c", marks=needs_c)])
 BORDERS = pytest.mark.parametrize("borders", ["valid", "circular"])
 
 # Kernels (n, a, b) or (n, C, a, b), and images: oblong, prime sides, wider than a vector register,
@@ -154,12 +147,12 @@ def test_exactly_max_iter_steps_without_a_tolerance_and_a_warning_with_one(backe
         solve(backend, dictionary, y, lam, tol=1e-12, max_iter=3)
 
 
-def test_a_zero_kernel_stays_unused():
+@SOLVERS
+def test_a_zero_kernel_stays_unused(backend):
     dictionary, y, lam = problem("grey", "valid")
     K = torch.cat([dictionary.K, torch.zeros_like(dictionary.K[:1])])
-    for backend in ("torch", "numba") if HAS_NUMBA else ("torch",):
-        found = solve(backend, ConvDictionary(K), y, lam)
-        assert found.converged.all() and not found.z[:, -1].any()
+    found = solve(backend, ConvDictionary(K), y, lam)
+    assert found.converged.all() and not found.z[:, -1].any()
 
 
 @pytest.mark.parametrize("solver", [admm, encode_images])
@@ -181,16 +174,10 @@ def test_bad_input_is_named(solver):
         ConvDictionary(dictionary.K, borders="reflect")
 
 
-def test_an_unknown_or_missing_backend_is_named(monkeypatch):
+def test_an_unknown_backend_is_named():
     dictionary, y, lam = problem("grey", "valid")
-    with pytest.raises(ValueError, match="backend: expected one of 'auto', 'numba', 'torch'"):
+    with pytest.raises(ValueError, match="backend: expected one of 'auto', 'c', 'torch'"):
         encode_images(dictionary, y, lam, backend="cuda")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="install rlvebm_utils\\[fast\\]"):
-        encode_images(dictionary, y, lam, backend="numba")
-    with pytest.raises(ImportError, match="install rlvebm_utils\\[fast\\]"):
-        compile_image_encoder()
-    assert encode_images(dictionary, y, lam).converged.all()  # "auto" goes on with torch
 
 
 @BORDERS

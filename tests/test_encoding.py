@@ -1,12 +1,12 @@
 """encode(): every sample checked by the separate float64 certificate; FISTA as the reference."""
 
-import importlib.util
 import subprocess
 import sys
 import warnings
 
 import pytest
 import torch
+from problems import needs_c
 
 from rlvebm_utils import (
     ConvDictionary,
@@ -17,13 +17,10 @@ from rlvebm_utils import (
     encode_images,
     encoding,
     fista,
+    lambda_max,
 )
 
-needs_numba = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None,
-    reason="the compiled backend is an optional extra: fast",
-)
-BACKENDS = ["torch", pytest.param("numba", marks=needs_numba)]
+BACKENDS = ["torch", pytest.param("c", marks=needs_c)]
 
 SHAPES = [
     (20, 30),
@@ -56,6 +53,47 @@ def test_every_sample_is_certified(backend, shape, nonnegative, dtype, lam):
     # The compiled way sums with WᵀW rounded to the dtype, and says by how much at most it is off
     rounded = 1e-6 if dtype == torch.float32 else 1e-9
     assert torch.allclose(solution.energy, bounds.energy, rtol=rounded, atol=1e-12)
+
+
+def coherent(d, n, seed):
+    """Atoms that are nearly alike (cosines about 0.9), and more of them than dimensions."""
+    generator = torch.Generator().manual_seed(seed)
+    W = 0.3 * torch.randn(d, n, generator=generator, dtype=torch.float64)
+    W += torch.randn(d, 1, generator=generator, dtype=torch.float64)
+    return W / W.norm(dim=0), torch.randn(40, d, generator=generator, dtype=torch.float64)
+
+
+@needs_c
+@pytest.mark.parametrize("tol", [0.5, 0.1, 1e-2, 1e-4])
+def test_the_certificate_does_not_lie_on_the_way(tol):
+    """Codes far from the best, whose residuals may even point away from their samples."""
+    for seed in range(3):
+        W, y = coherent(20, 200, seed)
+        dictionary = Dictionary(W)
+        lam = 0.001 * lambda_max(dictionary, y)
+        found = encode(dictionary, y, lam, tol=tol, backend="c")
+        bounds = certificate(dictionary, y, found.z, lam)
+        assert found.converged.all()
+        assert (bounds.relative_gap <= 1.001 * found.relative_gap + 1e-9).all()
+
+
+@needs_c
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_hard_problems_are_solved_without_fista(dtype, monkeypatch):
+    """Float32 is at its end on some of them, and goes on in float64; there C does it all."""
+
+    def refuse(*_, **__):
+        raise AssertionError("FISTA was called")
+
+    monkeypatch.setattr(encoding, "fista", refuse)
+    for seed in range(3):
+        W, y = coherent(30, 200, seed)
+        W[:, 150:] = W[:, :50]  # twice the same atom
+        W *= torch.logspace(-1, 1, 200, dtype=torch.float64)  # short ones and long ones
+        dictionary = Dictionary(W.to(dtype))
+        lam = 0.05 * lambda_max(dictionary, y.to(dtype))
+        found = encode(dictionary, y.to(dtype), lam, backend="c")
+        assert found.converged.all() and found.iterations.max() < 50_000
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -116,12 +154,12 @@ def test_float32_does_not_stall_where_it_ends(backend, nonnegative):
     assert (one.gap <= 3 * rounded.gap.max()).all()
 
 
-@needs_numba
+@needs_c
 def test_a_good_start_costs_one_round():
     dictionary, y = problem((20, 30), torch.float64)
-    cold = encode(dictionary, y, 0.5, backend="numba")
+    cold = encode(dictionary, y, 0.5, backend="c")
     start = cold.z.clone()
-    warm = encode(dictionary, y, 0.5, z0=start, backend="numba")
+    warm = encode(dictionary, y, 0.5, z0=start, backend="c")
     assert torch.equal(start, cold.z)  # not changed
     assert warm.iterations.sum() < 0.5 * cold.iterations.sum()
 
@@ -159,19 +197,6 @@ def test_images_are_certified_too(backend):
     fast = encode_images(dictionary, y, lam, backend=backend)
     assert torch.equal(whole.iterations, fast.iterations)
     assert not torch.equal(whole.iterations, fista(dictionary, y, lam, tol=1e-4).iterations)
-
-
-@needs_numba
-def test_nothing_is_compiled_unasked(monkeypatch):
-    dictionary, y = problem((20, 30), torch.float64)
-    used = []
-    monkeypatch.setattr(encoding, "_by_coordinates", lambda *_, **__: used.append("numba"))
-    monkeypatch.setattr(encoding, "_is_compiled", lambda: False)
-    assert encode(dictionary, y, 0.5).converged.all() and not used
-    monkeypatch.setattr(encoding, "_is_compiled", lambda: True)
-    with pytest.raises(AttributeError):  # the stand-in returns no solution
-        encode(dictionary, y, 0.5)
-    assert used
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,21 +1,17 @@
 """Fast dictionary learning: as good as the readable learner, and sound in each of its parts."""
 
-import importlib.util
-
 import pytest
 import torch
-from problems import normal, random_dictionary
+from problems import needs_c, normal, random_dictionary
 from test_learning import ATOMS, Y, lengths, likeness, mean_energy, planted
 
 from rlvebm_utils import Dictionary, energy, fast_learning, fista, learn_dictionary
 from rlvebm_utils import learn_dictionary_fast as learn
 from rlvebm_utils.learning import update_atoms
 
-HAVE_NUMBA = importlib.util.find_spec("numba") is not None
-needs_numba = pytest.mark.skipif(not HAVE_NUMBA, reason="the optional extra 'fast' is missing")
-backends = pytest.mark.parametrize("backend", ["torch", pytest.param("numba", marks=needs_numba)])
+backends = pytest.mark.parametrize("backend", ["torch", pytest.param("c", marks=needs_c)])
 signs = pytest.mark.parametrize("nonnegative", [False, True])
-WORK = {"torch": fast_learning._Batched, "numba": fast_learning._Compiled}
+WORK = {"torch": fast_learning._Batched, "c": fast_learning._Compiled}
 OPTIONS = {"passes": 6, "batch_size": 200, "memory": 0.1}
 
 
@@ -229,13 +225,7 @@ def test_bad_input_is_named(name, value):
         learn(**arguments)
 
 
-@pytest.mark.skipif(HAVE_NUMBA, reason="numba is installed")
-def test_numba_missing():
-    with pytest.raises(ImportError, match="backend: 'numba' needs numba"):
-        learn(Y, 5, 0.1, backend="numba")
-
-
-def test_numba_on_other_devices():
-    with pytest.raises(ValueError, match="backend: 'numba' needs samples on the CPU"):
-        fast_learning._backend("numba", Y.to("meta"))
+def test_c_on_other_devices():
+    with pytest.raises(ValueError, match="backend: 'c' needs samples on the CPU"):
+        fast_learning._backend("c", Y.to("meta"))
     assert fast_learning._backend("auto", Y.to("meta")) is fast_learning._Batched

@@ -1,0 +1,513 @@
+/* Sparse codes, one sample at a time.
+
+   Everything happens in the space of codes: with G = W'W and b = W'y the gradient of ½‖y − Wz‖² is
+   −c, where c = b − Gz. For each sample, in turn:
+
+   1. long_moves: coordinate descent takes the longest moves over all atoms, until none is long.
+      What is not zero by then, or nearly moves, is the set S of atoms that matter.
+   2. solve_small: rows and columns S of G are copied into a small matrix K, and the problem is
+      solved on these atoms alone. Sweeps of coordinate descent find the signs; conjugate gradients
+      do the linear algebra that is left once the signs are known.
+   3. certify: energy and dual value, with every rounding error that could matter in the account.
+      Unless the gap is small enough, atoms that break |c_j| <= λ join S, and 2 goes on.
+*/
+
+#include "common.h"
+
+#include <math.h>
+
+enum { ROUNDS = 30, SCANS = 1000, SOLVES = 100, SWEEPS = 3, STEPS = 30 };
+
+static const real EPS = sizeof(real) == 4 ? 6e-8 : 1.2e-16; /* half a unit in the last place */
+
+/* One problem (fixed for a call), and the arrays that samples use one after the other. */
+typedef struct {
+    size n, row;                   /* atoms; numbers in a row of G: n, then zeros to whole vectors */
+    const real *G, *inverse;       /* inverse: 1/G_jj, 0 for an atom that is zero */
+    const double *G64;             /* G in float64, n x n */
+    double rounding, largest, tol, floor; /* largest: of G's entries */
+    real sign;                     /* 0 keeps codes >= 0 */
+
+    double lam, squared, reach;    /* of this sample: its λ, ‖y‖², ‖b‖_∞ and b = W'y */
+    const double *b;
+    real *z, *c;                   /* all n atoms */
+    int begun;                     /* whether z is not zero at the start */
+    size k, width, known;          /* atoms in S; k in whole vectors; how many K has already */
+    int32_t *S, *used, *atom_used; /* used: those of S with z != 0, as places in S and as atoms */
+    char *chosen;
+    real *K, *inverse_S, *z_S, *c_S, *g, *p, *Kp, *signs, *z_old, *c_old;
+    double *c64, *all;             /* c over S; over all atoms where the working precision will not do */
+    double energy, dual, l1, slack;
+} Work;
+
+/* ---- 1. over all atoms ---- */
+
+/* The longest move in each lane of the vectors; best: a lane's move with, in its last 12 bits, the
+   number of its vector. (Positive floating-point numbers are ordered like their bits.) */
+enum { NUMBER = 0xfff };
+
+INLINE void scan(const Work *w, real lam, word best[LANES])
+{
+    memset(best, 0, LANES * sizeof(word));
+    for (size s = 0; s < w->row; s += LANES) {
+        real far[LANES];
+        word bits[LANES];
+        VECTORISE for (int l = 0; l < LANES; l++)
+        {
+            real new = best_value(w->inverse[s + l], w->c[s + l], w->z[s + l], lam, w->sign);
+            far[l] = absolute(new - w->z[s + l]);
+        }
+        memcpy(bits, far, sizeof bits);
+        VECTORISE for (int l = 0; l < LANES; l++)
+        {
+            word numbered = (bits[l] & ~(word)NUMBER) | (word)(s / LANES);
+            best[l] = max(numbered, best[l]);
+        }
+    }
+}
+
+static void long_moves(Work *w, real shortest)
+{
+    real lam = w->lam;
+    for (int scans = 0; scans < SCANS; scans++) {
+        word best[LANES];
+        real longest = 0, far[LANES];
+        scan(w, lam, best);
+        memcpy(far, best, sizeof far);
+        for (int l = 0; l < LANES; l++)
+            longest = max(far[l], longest);
+        if (longest <= shortest)
+            return;
+        real least = max(longest / 2, shortest);
+        for (int l = 0; l < LANES; l++) {
+            if (far[l] <= least)
+                continue;
+            size j = (best[l] & NUMBER) * LANES + l; /* others have moved since: ask again */
+            real move = best_value(w->inverse[j], w->c[j], w->z[j], lam, w->sign) - w->z[j];
+            if (absolute(move) > least) {
+                w->z[j] += move;
+                subtract(w->c, move, w->G + j * w->row, w->row);
+            }
+        }
+    }
+}
+
+/* ---- 2. over the atoms S ---- */
+
+/* One exact update of each coordinate in turn; returns the largest change of its own c_j. With
+   v = z_j + c_j/K_jj the best value is v − cut, where cut is v clipped to ±λ/K_jj. */
+static real sweep(const Work *w, real lam)
+{
+    real *restrict z = w->z_S, *restrict c = w->c_S;
+    const real *restrict inverse = w->inverse_S;
+    real longest = 0, v = inverse[0] * c[0] + z[0];
+    for (size j = 0; j < w->k; j++) {
+        const real *row = w->K + j * w->width;
+        size after = min(j + 1, w->k - 1);
+        real old = z[j], near = inverse[after] * row[after], reach = inverse[j] * lam;
+        /* The next v, but for this move: the processor need not wait until c is stored. */
+        real base = inverse[after] * c[after] + z[after] + old * near;
+        real cut = w->sign > 0 ? max(v, -reach) : v;
+        cut = min(cut, reach);
+        real new = v - cut, move = new - old;
+        v = (base - v * near) + cut * near;
+        if (move != 0) {
+            z[j] = new;
+            subtract(c, move, row, w->width);
+            longest = max(absolute(move) * row[j], longest);
+        }
+    }
+    return longest;
+}
+
+/* to += Σ x[at[u]] · row `rows[u]` of M. COLUMNS(B) sums B vectors of columns in registers. */
+#define COLUMNS(B)                                                              \
+    {                                                                           \
+        vec sum[B];                                                             \
+        for (int t = 0; t < B; t++)                                             \
+            sum[t] = *(vec *)(to + m + LANES * t);                              \
+        for (size u = 0; u < count; u++) {                                      \
+            const real *from = M + rows[u] * stride + m, one = x[at[u]];        \
+            for (int t = 0; t < B; t++)                                         \
+                sum[t] += one * *(const vec *)(from + LANES * t);               \
+        }                                                                       \
+        for (int t = 0; t < B; t++)                                             \
+            *(vec *)(to + m + LANES * t) = sum[t];                              \
+        m += B * LANES;                                                         \
+    }
+
+static void add_rows(real *restrict to, size stride, const real *restrict M,
+                     const int32_t *restrict rows, const int32_t *restrict at,
+                     const real *restrict x, size count)
+{
+    size m = 0;
+    while (m + 8 * LANES <= stride)
+        COLUMNS(8)
+    switch ((stride - m) / LANES) {
+    case 7: COLUMNS(7) break;
+    case 6: COLUMNS(6) break;
+    case 5: COLUMNS(5) break;
+    case 4: COLUMNS(4) break;
+    case 3: COLUMNS(3) break;
+    case 2: COLUMNS(2) break;
+    case 1: COLUMNS(1) break;
+    }
+}
+
+/* Lists the coordinates of S that are not zero; returns how many. */
+static size list_used(const Work *w)
+{
+    size count = 0;
+    for (size q = 0; q < w->k; q++) {
+        w->used[count] = q;
+        count += w->z_S[q] != 0;
+    }
+    return count;
+}
+
+/* Minimise over the coordinates that are not zero as if their signs were sure. Returns the number
+   of steps. */
+static size conjugate_gradients(const Work *w, real lam, real enough)
+{
+    real *restrict z = w->z_S, *restrict c = w->c_S, *restrict g = w->g, *restrict p = w->p;
+    real *restrict Kp = w->Kp, *restrict s = w->signs;
+    size n = w->width, count = list_used(w), taken = 0;
+    real squared = 0;
+    VECTORISE_SUM(squared) for (size m = 0; m < n; m++)
+    {
+        s[m] = z[m] > 0 ? 1 : (z[m] < 0 ? -1 : 0);
+        g[m] = p[m] = s[m] != 0 ? c[m] - lam * s[m] : 0;
+        squared += g[m] * g[m];
+    }
+    for (; taken < STEPS && squared > enough * enough; taken++) {
+        real curvature = 0, new = 0;
+        memset(Kp, 0, n * sizeof(real));
+        add_rows(Kp, n, w->K, w->used, w->used, p, count);
+        VECTORISE_SUM(curvature) for (size m = 0; m < n; m++)
+            curvature += p[m] * Kp[m];
+        if (curvature <= (real)1e-7 * (real)w->largest * squared)
+            break; /* a direction in which next to nothing changes */
+        real step = squared / curvature;
+        VECTORISE_SUM(new) for (size m = 0; m < n; m++)
+        {
+            z[m] += step * p[m];
+            c[m] -= step * Kp[m];
+            g[m] = s[m] != 0 ? g[m] - step * Kp[m] : 0;
+            new += g[m] * g[m];
+        }
+        real turn = new / squared;
+        VECTORISE for (size m = 0; m < n; m++)
+            p[m] = g[m] + turn * p[m];
+        squared = new;
+    }
+    return taken;
+}
+
+/* Conjugate gradients, and then what their signs allow: coordinates that come out with the other
+   sign are set to zero. Where that would raise the energy, half of the step is tried, and so on; at
+   the latest where the first of them is zero the energy is lower. So E never rises, and nothing can
+   go round in a circle. */
+static size leap(const Work *w, real lam, real enough)
+{
+    size n = w->width, bytes = n * sizeof(real);
+    real *restrict z = w->z_S, *restrict c = w->c_S, *restrict s = w->signs;
+    real *restrict z_old = w->z_old, *restrict c_old = w->c_old;
+    real *restrict z_end = w->g, *restrict c_end = w->Kp; /* where the conjugate gradients end */
+    memcpy(z_old, z, bytes);
+    memcpy(c_old, c, bytes);
+    size taken = conjugate_gradients(w, lam, enough);
+    memcpy(z_end, z, bytes);
+    memcpy(c_end, c, bytes);
+    real safe = 1; /* share of the step at which the first of them is zero */
+    for (size m = 0; m < n; m++)
+        safe = z[m] * s[m] < 0 ? min(z_old[m] / (z_old[m] - z[m]), safe) : safe;
+    for (real share = 1; safe < 1; share = max(share / 2, safe)) {
+        double rise = 0; /* E(z) − E(z_old): quadratic, with −c for its gradient at both ends */
+        for (size m = 0; m < n; m++) {
+            z[m] = z_old[m] + share * (z_end[m] - z_old[m]);
+            c[m] = c_old[m] + share * (c_end[m] - c_old[m]);
+        }
+        for (size m = 0; m < w->k; m++)
+            if (z[m] * s[m] < 0 || (share == safe && absolute(z[m]) <= 4 * EPS * absolute(z_old[m]))) {
+                subtract(c, -z[m], w->K + m * n, n);
+                z[m] = 0;
+            }
+        for (size m = 0; m < n; m++) {
+            rise += lam * (absolute(z[m]) - absolute(z_old[m]));
+            rise -= (real)0.5 * (z[m] - z_old[m]) * (c[m] + c_old[m]);
+        }
+        if (rise <= 0 || share == safe)
+            break;
+    }
+    return taken;
+}
+
+/* Until a sweep changes no c_j by more than `enough`. */
+static size solve_small(const Work *w, real enough)
+{
+    size work = 0;
+    real lam = w->lam;
+    for (int turn = 0; turn < SOLVES; turn++) {
+        for (int i = 0; i < SWEEPS; i++) {
+            work++;
+            if (sweep(w, lam) <= enough)
+                return work;
+        }
+        work += leap(w, lam, enough);
+    }
+    return work;
+}
+
+/* Copies into K what it lacks of the atoms S: rows and, by symmetry, columns. */
+static void gather(Work *w)
+{
+    size k = w->k, width = whole_vectors(k);
+    if (width != w->width)
+        w->known = 0; /* rows have another length now */
+    w->width = width;
+    for (size q = w->known; q < k; q++) {
+        const real *from = w->G + w->S[q] * w->row;
+        real *to = w->K + q * width;
+        for (size m = 0; m < k; m++)
+            to[m] = from[w->S[m]];
+        for (size m = k; m < width; m++)
+            to[m] = 0;
+        w->inverse_S[q] = w->inverse[w->S[q]];
+    }
+    for (size q = 0; q < w->known; q++)
+        for (size m = w->known; m < k; m++)
+            w->K[q * width + m] = w->K[m * width + q];
+    w->known = k;
+    for (size q = k; q < width; q++)
+        w->z_S[q] = w->c_S[q] = 0;
+}
+
+/* Atoms that are not in S and would move, or that a rounding error keeps from moving, join it. */
+static size join(Work *w, real margin)
+{
+    size before = w->k;
+    real bound = (real)w->lam - margin;
+    for (size j = 0; j < w->n; j++) {
+        w->S[w->k] = j;
+        int moves = (w->z[j] != 0) | (w->c[j] > bound) | (-w->sign * w->c[j] > bound);
+        w->k += moves & (w->chosen[j] == 0);
+    }
+    for (size q = before; q < w->k; q++) {
+        w->chosen[w->S[q]] = 1;
+        w->z_S[q] = w->z[w->S[q]];
+        w->c_S[q] = w->c[w->S[q]];
+    }
+    return w->k - before;
+}
+
+/* ---- 3. what is certain ---- */
+
+INLINE double seen(const Work *w, double c) { return max(c, -w->sign * c); }
+
+typedef real part __attribute__((vector_size(8 * sizeof(real)), aligned(sizeof(real)), may_alias));
+typedef double exact __attribute__((vector_size(64), aligned(sizeof(double)), may_alias));
+
+/* c = b − Gz again, with no error of the updates: in float64 over S, where c matters to all digits;
+   elsewhere in the working precision, and that only has to be surely below what S has. Returns how
+   far the latter can be off. */
+static double refresh(Work *w, size count)
+{
+    for (size j = 0; j < w->n; j++)
+        w->c[j] = w->b[j];
+    for (size u = 0; u < count; u++) {
+        w->atom_used[u] = w->S[w->used[u]];
+        w->p[w->used[u]] = -w->z_S[w->used[u]];
+    }
+    add_rows(w->c, w->row, w->G, w->atom_used, w->used, w->p, count);
+
+    for (size q = 0; q < w->width; q++)
+        w->c64[q] = q < w->k ? w->b[w->S[q]] : 0;
+    for (size m = 0; m < w->width; m += LANES) {
+        exact sum[LANES / 8];
+        memcpy(sum, w->c64 + m, sizeof sum);
+        for (size u = 0; u < count; u++) {
+            const real *row = w->K + w->used[u] * w->width + m;
+            double z = w->z_S[w->used[u]];
+            for (int t = 0; t < LANES / 8; t++)
+                sum[t] -= z * __builtin_convertvector(*(const part *)(row + 8 * t), exact);
+        }
+        memcpy(w->c64 + m, sum, sizeof sum);
+    }
+    return (count + 1) * EPS * (w->reach + w->largest * w->l1);
+}
+
+/* The same in float64 for all atoms and from G in float64. */
+static double refresh_exactly(Work *w, size count)
+{
+    double *all = w->all, longest = 0;
+    memcpy(all, w->b, w->n * sizeof(double));
+    for (size u = 0; u < count; u++) {
+        const double *row = w->G64 + w->S[w->used[u]] * w->n;
+        double z = w->z_S[w->used[u]];
+        VECTORISE for (size j = 0; j < w->n; j++) all[j] -= z * row[j];
+    }
+    for (size j = 0; j < w->n; j++) {
+        w->c[j] = all[j];
+        longest = max(absolute(all[j]), longest);
+    }
+    for (size q = 0; q < w->k; q++)
+        w->c64[q] = all[w->S[q]];
+    return EPS * longest;
+}
+
+/* Energy of z, and the dual value of the multiple of its residual that is best with |W'u| <= λ; from ‖y‖², b and c
+   alone. Entries of G are off by at most `rounding`, so those of c by at most rounding·‖z‖₁: the
+   dual value is lowered by all that this can do to both. */
+static void bounds(Work *w, size count, double rounding)
+{
+    double zb = 0, zc = 0, most = 0;
+    real outside = 0, other = -w->sign;
+    const real *restrict c = w->c;
+    for (size u = 0; u < count; u++) {
+        size q = w->used[u];
+        zb += w->z_S[q] * w->b[w->S[q]];
+        zc += w->z_S[q] * w->c64[q];
+    }
+    for (size q = 0; q < w->k; q++) {
+        double one = max(w->c64[q], -w->sign * w->c64[q]);
+        most = max(one, most);
+        w->c_S[q] = w->c64[q];
+        w->c[w->S[q]] = 0; /* S has been seen to */
+    }
+    VECTORISE_MAX(outside) for (size j = 0; j < w->n; j++)
+    {
+        real one = max(c[j], other * c[j]);
+        outside = max(one, outside);
+    }
+    most = max(outside + w->slack, most) + rounding * w->l1;
+    double residual = w->squared - zb - zc; /* ‖y − Wz‖² */
+    double along = w->squared - zb;         /* ⟨y, y − Wz⟩ */
+    double scale = residual > 0 ? along / residual : 1, reach = most > 0 ? w->lam / most : HUGE_VAL;
+    scale = max(min(scale, reach), -w->sign * reach);
+    w->energy = 0.5 * residual + w->lam * w->l1;
+    w->dual = scale * along - 0.5 * scale * scale * residual
+              - 0.5 * (1 + scale * scale) * rounding * w->l1 * w->l1;
+}
+
+static void certify(Work *w)
+{
+    size count = list_used(w);
+    w->l1 = 0;
+    for (size u = 0; u < count; u++)
+        w->l1 += absolute((double)w->z_S[w->used[u]]);
+    w->slack = refresh(w, count);
+    bounds(w, count, w->rounding);
+    if (w->rounding * w->l1 * w->l1 > 0.05 * w->tol * w->energy || w->slack > 0.05 * w->lam) {
+        w->slack = refresh_exactly(w, count);
+        bounds(w, count, 0);
+    }
+}
+
+/* ---- one sample ---- */
+
+/* How much the last sweep may change: c_j past λ by v costs the dual value about v·‖z‖₁, which
+   may be tol·E in all. */
+static real aim(const Work *w)
+{
+    real finest = 8 * EPS * (real)w->reach; /* what rounding leaves of c */
+    real enough = w->l1 > 0 ? 2.5 * w->tol * w->energy / w->l1 : 0.1 * w->lam;
+    return max(enough, finest);
+}
+
+static size solve(Work *w)
+{
+    real *restrict c = w->c, reach = 0;
+    const double *restrict b = w->b;
+    VECTORISE_MAX(reach) for (size j = 0; j < w->n; j++)
+    {
+        c[j] = b[j];
+        reach = max(absolute(c[j]), reach);
+    }
+    w->reach = reach;
+    for (size j = 0; w->begun && j < w->n; j++)
+        if (w->z[j] != 0)
+            subtract(c, w->z[j], w->G + j * w->row, w->row);
+    long_moves(w, 0.1 * w->lam);
+
+    memset(w->chosen, 0, w->n);
+    w->k = w->known = w->width = 0;
+    join(w, 0.05 * w->lam);
+    double inner = w->l1 = 0;
+    for (size q = 0; q < w->k; q++) {
+        inner += w->z_S[q] * (b[w->S[q]] + w->c_S[q]);
+        w->l1 += absolute(w->z_S[q]);
+    }
+    w->energy = 0.5 * (w->squared - inner) + w->lam * w->l1; /* roughly */
+    real enough = aim(w);
+    size work = 0;
+    double last = HUGE_VAL;
+    for (int round = 0; round < ROUNDS; round++) {
+        gather(w);
+        if (w->k)
+            work += solve_small(w, enough);
+        certify(w);
+        double gap = w->energy - w->dual;
+        if (gap <= w->tol * w->dual || gap <= w->floor * 0.5 * w->squared)
+            break;
+        size joined = join(w, 2 * w->slack);
+        enough = joined ? aim(w) : min(aim(w), enough) / 4;
+        if (sizeof(real) == 4 && !joined && gap > last / 2)
+            break; /* float is at its end; the caller goes on in double */
+        last = gap;
+    }
+    return work;
+}
+
+/* ---- the call ---- */
+
+/* The next piece of the room, from the beginning of a line of the cache. */
+static void *piece(char **room, size bytes)
+{
+    char *start = *room + (64 - (uintptr_t)*room % 64) % 64;
+    *room = start + bytes;
+    return start;
+}
+
+/* Solves rows of b into z (N x n), starting from what z holds. b = YW (N x n), squared = ‖y‖² and
+   lam (N) are float64; so are the results energy and dual (N). G: n x row, in zeros to whole
+   vectors. rounding: how far its entries are from G64, n x n. largest: of its entries. sign: 1, or
+   0 for codes >= 0. floor: a gap below floor·½‖y‖² counts as none. steps (N): sweeps and
+   conjugate-gradient steps. Returns 0, or 1 where there is not enough memory. */
+EXPORT int solve_rows(size N, size n, size row, const real *G, const double *G64,
+                      const real *inverse, const double *b, const double *squared,
+                      const double *lam, real *z, double sign, double tol, double floor,
+                      double rounding, double largest, double *energy, double *dual, size *steps)
+{
+    size bytes = (row + LANES) * sizeof(double); /* of each array below but K */
+    char *room = calloc(17, bytes + 64), *K = malloc(row * row * sizeof(real) + 64);
+    if (room == NULL || K == NULL) {
+        free(room), free(K);
+        return 1;
+    }
+    char *next = room, *next_K = K;
+    Work w = {.n = n, .row = row, .G = G, .inverse = inverse, .G64 = G64, .rounding = rounding,
+              .largest = largest, .tol = tol, .floor = floor, .sign = sign,
+              .z = piece(&next, bytes), .c = piece(&next, bytes),
+              .S = piece(&next, bytes), .used = piece(&next, bytes),
+              .atom_used = piece(&next, bytes), .chosen = piece(&next, bytes),
+              .inverse_S = piece(&next, bytes), .z_S = piece(&next, bytes),
+              .c_S = piece(&next, bytes), .g = piece(&next, bytes),
+              .p = piece(&next, bytes), .Kp = piece(&next, bytes),
+              .signs = piece(&next, bytes), .c64 = piece(&next, bytes),
+              .all = piece(&next, bytes), .z_old = piece(&next, bytes),
+              .c_old = piece(&next, bytes), .K = piece(&next_K, 0)};
+    for (size i = 0; i < N; i++) {
+        w.lam = lam[i], w.squared = squared[i], w.b = b + i * n;
+        memcpy(w.z, z + i * n, n * sizeof(real));
+        w.begun = 0;
+        for (size j = 0; j < n; j++)
+            w.begun |= w.z[j] != 0;
+        steps[i] = solve(&w);
+        energy[i] = w.energy, dual[i] = w.dual;
+        memset(z + i * n, 0, n * sizeof(real));
+        for (size q = 0; q < w.k; q++)
+            z[i * n + w.S[q]] = w.z_S[q];
+    }
+    free(room), free(K);
+    return 0;
+}
