@@ -25,7 +25,7 @@ TARGETS = (1e-3, 1e-4)
 
 # Where the search for the number of iterations starts, per target: near what it finds.
 START = {
-    "encode_images numba": (78, 106),
+    "encode_images c": (78, 106),
     "admm": (40, 66),
     "sporco admm.ConvBPDN": (39, 66),
     "sporco pgm.ConvBPDN": (80, None),
@@ -115,7 +115,7 @@ def contenders(y, K, threads: int) -> dict:
         return lambda k: method(operator, y, LAM, tol=None, max_iter=k, **options).z
 
     return {
-        "encode_images numba": ours(encode_images, backend="numba"),
+        "encode_images c": ours(encode_images, backend="c"),
         "admm": ours(admm),
         # AutoRho and the relaxation 1.8 are its defaults; FastSolve spares it its statistics
         "sporco admm.ConvBPDN": sporco(by_admm, FastSolve=True, AuxVarObj=True),
@@ -166,7 +166,9 @@ def compare(solvers, y, K, smallest, threads, repeats) -> list[dict]:
 
 
 def backend(name: str) -> str:
-    package = "sporco" if name.startswith("sporco") else "numba" if "numba" in name else "torch"
+    if name == "encode_images c":
+        return "c"
+    package = "sporco" if name.startswith("sporco") else "torch"
     return f"{package} {importlib.metadata.version(package)}"
 
 

@@ -16,18 +16,13 @@ import time; start = time.perf_counter(); import torch; print(time.perf_counter(
     "import rlvebm_utils over it, s": """
 import torch, time; start = time.perf_counter(); import rlvebm_utils
 print(time.perf_counter() - start)""",
-    "compiling for one dtype, s": """
+    "first call on a machine (compiles for one dtype), s": """
 import time, torch; from rlvebm_utils import Dictionary, encode
-start = time.perf_counter(); encode(Dictionary(torch.eye(2)), torch.eye(2), 0.5, backend="numba")
+start = time.perf_counter(); encode(Dictionary(torch.eye(2)), torch.eye(2), 0.5, backend="c")
 print(time.perf_counter() - start)""",
-    "first call of a process, compiled before, s": """
+    "first call of a later process, s": """
 import time, torch; from rlvebm_utils import Dictionary, encode
-start = time.perf_counter(); encode(Dictionary(torch.eye(2)), torch.eye(2), 0.5, backend="numba")
-print(time.perf_counter() - start)""",
-    "first call of a process, never compiled (auto), s": """
-import time, torch; from rlvebm_utils import Dictionary, encode, encoding
-encoding._is_compiled = lambda: False
-start = time.perf_counter(); encode(Dictionary(torch.eye(2)), torch.eye(2), 0.5)
+start = time.perf_counter(); encode(Dictionary(torch.eye(2)), torch.eye(2), 0.5, backend="c")
 print(time.perf_counter() - start)""",
 }
 GROWTH = """
@@ -47,7 +42,7 @@ print(time.perf_counter() - start, peak() - before)
 def main():
     with tempfile.TemporaryDirectory() as cache:
         figures = {name: measure(code, cache)[0] for name, code in CASES.items()}
-        for backend in ("numba", "torch"):
+        for backend in ("c", "torch"):
             for count in (10_000, 20_000, 40_000, 80_000):
                 seconds, mebibytes = measure(GROWTH, cache, str(count), backend)
                 result = count * 128 * 4 / 2**20
@@ -62,7 +57,7 @@ def main():
 
 def measure(code: str, cache: str, *arguments: str) -> list[float]:
     """The numbers that a fresh process prints; its compiled code is kept in ``cache``."""
-    environment = os.environ | {"NUMBA_CACHE_DIR": cache, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"RLVEBM_CACHE": cache, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return [float(word) for word in done.stdout.split()]

@@ -159,8 +159,8 @@ def contenders(workload, threads: int) -> dict:
 
     f32, f64 = np.float32, np.float64
     jobs = {
-        ("encode numba f32", "numba", True): ours("numba", torch.float32),
-        ("encode numba f64", "numba", True): ours("numba", torch.float64),
+        ("encode c f32", "c", True): ours("c", torch.float32),
+        ("encode c f64", "c", True): ours("c", torch.float64),
         ("encode torch f32", "torch", True): ours("torch", torch.float32),
         ("spams.lasso f32", "", False): spams_lasso(f32),
         ("spams.lasso f64", "", False): spams_lasso(f64),

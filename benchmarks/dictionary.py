@@ -3,7 +3,7 @@
     python -m benchmarks.dictionary [--threads 2] [--repeats 3] [--quick]
 
 Workload A: 256 atoms for 4000 digits, λ = 0.35; 1000 digits are held out. Every learner is run for
-several lengths, each run from the start, in turn with the others: the numba runs in every round,
+several lengths, each run from the start, in turn with the others: the C runs in every round,
 the slow ones in one of them. Only learning is on the clock. The objective is the mean of min_z ½‖y
 − Wz‖² + λ‖z‖₁ over the held-out digits, by codes with a certified relative gap of 1e-4. From the
 curves (medians of the repeats) comes the time at which the objective falls to 9.07, which goes to
@@ -57,7 +57,7 @@ def compare(threads: int, repeats: int, quick: bool) -> dict:
     found = {}
     for round_ in range(repeats):
         for place, (key, length) in enumerate(times):
-            if key[1] != "numba" and place % repeats != round_:
+            if key[1] != "c" and place % repeats != round_:
                 continue  # the slow runs once each, spread over the rounds
             start = time.perf_counter()
             found[key, length] = jobs[key][0](length)
@@ -112,7 +112,7 @@ def contenders(seen, threads: int, quick: bool) -> dict:
     )
     jobs = {
         (f"learn_dictionary_fast {backend}", backend, True): (ours(backend), passes)
-        for backend, passes in (("numba", many), ("torch", few))
+        for backend, passes in (("c", many), ("torch", few))
     }
     for batch in BATCHES:
         jobs[f"spams.trainDL f32, batches of {batch}", "", False] = (theirs(batch), seconds)

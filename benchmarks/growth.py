@@ -98,7 +98,7 @@ def contenders(Y, W, lam, device, threads) -> dict:
 
     if device != "cpu":
         return {"encode torch": ours("torch")}
-    jobs = {"encode numba": ours("numba"), "encode torch": ours("torch")}
+    jobs = {"encode c": ours("c"), "encode torch": ours("torch")}
     try:
         import scipy.sparse
         import spams
@@ -131,7 +131,7 @@ def draw(rows: list[dict]) -> None:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     styles = {
-        "encode numba": ("#CC6677", "o-"),
+        "encode c": ("#CC6677", "o-"),
         "encode torch": ("#DDAA33", "^-"),
         "spams.cd": ("#332288", "s--"),
     }
@@ -162,7 +162,7 @@ def draw(rows: list[dict]) -> None:
 
 def grows(rows: list[dict], fixed: str, value) -> str:
     """By what factor encode's time grows over the range."""
-    times = [r["microseconds"] for r in rows if r["solver"] == "encode numba" and r[fixed] == value]
+    times = [r["microseconds"] for r in rows if r["solver"] == "encode c" and r[fixed] == value]
     return f"encode takes {max(times) / min(times):.0f} times as long"
 
 

@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.json"
-PACKAGES = ("torch", "numba", "numpy", "scikit-learn", "spams-bin", "sporco", "pyfftw")
+PACKAGES = ("torch", "numpy", "scikit-learn", "spams-bin", "sporco", "pyfftw")
 
 
 def replace_rows(rows: list[dict], path: Path = RESULTS, by: str = "workload") -> list[dict]:

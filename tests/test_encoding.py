@@ -79,6 +79,26 @@ def test_the_certificate_does_not_lie_on_the_way(tol):
 
 @needs_c
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_usual_problems_need_no_second_solver(nonnegative, dtype, monkeypatch):
+    """What FISTA puts right would hide what is wrong with the faster way."""
+    late = []
+    finish = encoding._finish
+
+    def watched(solution, *others):
+        late.append(int((~solution.converged).sum()))
+        return finish(solution, *others)
+
+    monkeypatch.setattr(encoding, "_finish", watched)
+    for shape in SHAPES:
+        dictionary, y = problem(shape, dtype)
+        lam = (0.2 * lambda_max(dictionary, y, nonnegative)).clamp(min=0.1)
+        encode(dictionary, y, lam, nonnegative=nonnegative, backend="c")
+    assert late == [0] * len(SHAPES)
+
+
+@needs_c
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_hard_problems_are_solved_without_fista(dtype, monkeypatch):
     """Float32 is at its end on some of them, and goes on in float64; there C does it all."""
 

@@ -80,7 +80,7 @@ MUTATIONS = {
         "encoding.py",
         {
             "solve = partial(_in_float64, solve)": "pass",
-            "fista if y.dtype == torch.float64 else partial(_in_float64, _by_steps)": "fista",
+            "fista if y.dtype == torch.float64 else partial(_in_float64, solve)": "fista",
         },
         "test_encoding.py::test_float32_does_not_stall_where_it_ends[torch-False]",
     ),
@@ -88,6 +88,66 @@ MUTATIONS = {
         "encoding.py",
         {"solve = partial(encode_images, backend=backend)": "solve = fista"},
         "test_encoding.py::test_images_are_certified_too",
+    ),
+    "C: leap, though the energy rises": Mutation(
+        "_c/encode.c",
+        {"if (rise <= 0 || share == safe)": "if (1)"},
+        "test_encoding.py::test_hard_problems_are_solved_without_fista",
+    ),
+    "C: leave the linear algebra to the sweeps": Mutation(
+        "_c/encode.c",
+        {"work += leap(w, lam, enough);": ""},
+        "test_encoding.py::test_hard_problems_are_solved_without_fista",
+    ),
+    "C: clip twice as far in a sweep": Mutation(
+        "_c/encode.c",
+        {"cut = min(cut, reach);": "cut = min(cut, 2 * reach);"},
+        "test_encoding.py::test_usual_problems_need_no_second_solver",
+    ),
+    "C: keep the small matrix of the sample before": Mutation(
+        "_c/encode.c",
+        {"w->k = w->known = w->width = 0;": "w->k = 0;"},
+        "test_encoding.py::test_usual_problems_need_no_second_solver",
+    ),
+    "C: certify the atoms in use alone": Mutation(
+        "_c/encode.c",
+        {"most = max(outside + w->slack, most)": "most = most"},
+        "test_encoding.py::test_the_certificate_does_not_lie_on_the_way",
+    ),
+    "C: shorten a residual that points away from the sample": Mutation(
+        "_c/encode.c",
+        {"scale = max(min(scale, reach), -w->sign * reach);": "scale = min(scale, reach);"},
+        "test_encoding.py::test_the_certificate_does_not_lie_on_the_way",
+    ),
+    "C: forget that codes are asked to be non-negative": Mutation(
+        "_c/encode.c",
+        {"w->sign > 0 ? max(v, -reach) : v": "max(v, -reach)"},
+        "test_encoding.py::test_every_sample_is_certified",
+    ),
+    "C: begin at zero, wherever the start is": Mutation(
+        "_c/encode.c",
+        {"for (size j = 0; w->begun && j": "for (size j = 0; 0 && j"},
+        "test_encoding.py::test_a_good_start_costs_one_round",
+    ),
+    "C: a kernel that leaves the image stays away": Mutation(
+        "_c/images.c",
+        {"to[(j + m) % s->w] -= x * K[m];": "to[min(j + m, s->w)] -= x * K[m];"},
+        "test_admm.py::test_finds_what_fista_finds",
+    ),
+    "C: add to the residual image": Mutation(
+        "_c/images.c",
+        {"new - old, kernel": "old - new, kernel"},
+        "test_admm.py::test_finds_what_fista_finds",
+    ),
+    "C: skip the atoms' norm": Mutation(
+        "_c/learning.c",
+        {"own[m] = atom[m] / length": "own[m] = atom[m]"},
+        "test_fast_learning.py::test_atoms_are_updated_as_in_the_readable_learner",
+    ),
+    "C: codes begin anew at each visit": Mutation(
+        "_c/learning.c",
+        {"if (z[j] != 0)": "if (z[j] != 0 && (z[j] = 0))"},
+        "test_fast_learning.py::test_codes_get_better_until_they_are_best",
     ),
     "shrink by λ, not λ/ρ": Mutation(
         "admm.py",
@@ -445,6 +505,7 @@ def outcomes(tmp_path_factory):
 
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    env |= {"RLVEBM_CACHE": str(folder / "compiled")}  # spoilt loops are for this folder only
     results = folder / "results.json"
     done = subprocess.run(
         [sys.executable, __file__, str(results)],

@@ -302,8 +302,6 @@ static size join(Work *w, real margin)
 
 /* ---- 3. what is certain ---- */
 
-INLINE double seen(const Work *w, double c) { return max(c, -w->sign * c); }
-
 typedef real part __attribute__((vector_size(8 * sizeof(real)), aligned(sizeof(real)), may_alias));
 typedef double exact __attribute__((vector_size(64), aligned(sizeof(double)), may_alias));
 
