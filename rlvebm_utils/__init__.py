@@ -12,7 +12,7 @@ from .admm import admm
 from .conv import ConvDictionary
 from .conv_encoding import encode_images
 from .conv_learning import LearnedKernels, learn_kernels
-from .encoding import encode
+from .encoding import encode, encode_path
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
 from .fast_learning import learn_dictionary_fast
 from .kernels import KernelLabel, label_kernels
@@ -40,6 +40,7 @@ __all__ = [
     "duality_gap",
     "encode",
     "encode_images",
+    "encode_path",
     "energy",
     "fista",
     "ista",

@@ -34,6 +34,7 @@ from .energies import Certificate, _bounds
 from .solvers import Solution, _Options, _Run, _solve
 
 RELAXATION = 1.8  # α: between 1.5 and 1.8 is the usual choice
+SETTLED = 500  # iterations after which ρ stays: under one that moves for ever, ADMM may never end
 BALANCE = 1.5  # the primal residual may be this many times the dual one
 
 
@@ -103,7 +104,7 @@ class _ADMM(_Run):
     def iterate(self) -> None:
         options, next_check = self.options, 20
         for k in track(range(1, options.max_iter + 1), "sparse coding", show=options.progress):
-            self.advance(balance=k <= 10 or k % 10 == 0)
+            self.advance(balance=k <= 10 or (k % 10 == 0 and k <= SETTLED))
             self.iterations[self.rows] = k
             last = k == options.max_iter
             if last or (options.tol is not None and k >= next_check):

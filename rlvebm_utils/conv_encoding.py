@@ -7,6 +7,7 @@ every image.
 import ctypes
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +15,15 @@ from torch import Tensor
 
 from ._native import call, use_c
 from ._validate import describe
-from .admm import admm
+from .admm import _ADMM, admm
 from .conv import ConvDictionary
 from .energies import Certificate, _bounds
 from .solvers import Solution, _Options, _Run, _solve
 
 SWEEPS = 20  # between two certificates
+# An iteration of ADMM takes the time in which a sweep reads and writes this many kernel entries for
+# each entry of the code (1.9 to 4.2 in four problems); a hundred of them are waited for
+PATIENCE = 100 * 2
 
 
 def encode_images(
@@ -40,17 +44,17 @@ def encode_images(
 
     backend: "c" is coordinate descent on the places in use (CPU; needs a C compiler; images are
     shared among the threads; an iteration is one sweep over these places), "torch" is
-    :func:`rlvebm_utils.admm`. "auto" takes "c" on a CPU where it can be had, because the code of a
-    photograph at a usual λ is nearly all zeros and only coordinate descent does no work for them. A
-    sweep costs as much as there are non-zeros: where one place in ten is in use (weak λ, kernels
-    that do not fit the images) ADMM can be the faster one; then ask for "torch".
+    :func:`rlvebm_utils.admm`. "auto" begins with "c" where it can be had: the code of a photograph
+    at a usual λ is nearly all zeros, and only coordinate descent does no work for them. But its
+    sweeps cost as much as there are non-zeros, and a weak λ asks for many: images that have cost as
+    much as about 100 iterations of ADMM go on with those, from where they are.
     """
     if not isinstance(dictionary, ConvDictionary):
         raise TypeError(f"dictionary: expected a ConvDictionary, got {describe(dictionary)}")
     if not _use_c(backend, dictionary):
         return admm(dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol, max_iter=max_iter)
     options = _Options(nonnegative, tol, max_iter, False, False, momentum=False, restart=False)
-    return _solve(dictionary, y, lam, z0, options, _Descent)
+    return _solve(dictionary, y, lam, z0, options, _Descent if backend == "c" else _DescentThenADMM)
 
 
 def _use_c(backend: str, dictionary: ConvDictionary) -> bool:
@@ -62,6 +66,8 @@ def _use_c(backend: str, dictionary: ConvDictionary) -> bool:
 
 class _Descent(_Run):
     """All images of a batch, each by itself, shared among the threads."""
+
+    patience = math.inf
 
     def keep_rows(self, keep, y, lam, z, v, t) -> None:
         self.rows, self.y, self.lam = self.rows[keep], y[keep], lam[keep]
@@ -82,11 +88,30 @@ class _Descent(_Run):
             sweeps += image.descend(level, min(8, options.max_iter - sweeps))
         while True:
             certificate, done = image.certificate(options.tol)
-            if done or sweeps >= options.max_iter:
+            if done or sweeps >= options.max_iter or image.work > self.patience * image.z.numel():
                 break
             sweeps += image.descend(image.lam, min(SWEEPS, options.max_iter - sweeps))
         self.iterations[row], self.converged[row] = sweeps, done
         self.energy[row], self.dual[row] = certificate.energy[0], certificate.dual[0]
+
+
+class _DescentThenADMM(_Descent):
+    """The images that try the patience are handed on."""
+
+    patience = PATIENCE
+
+    def iterate(self) -> None:
+        super().iterate()
+        late = ~self.converged & (self.iterations < self.options.max_iter)
+        if self.options.tol is None or not late.any():
+            return
+        left = self.options.max_iter - int(self.iterations[late].max())
+        options = replace(self.options, max_iter=left)
+        rest = _ADMM(self.dictionary, self.y[late], self.lam[late], self.result[late], options)
+        rest.iterate()
+        self.iterations[late] += rest.iterations
+        for name in ("result", "converged", "energy", "dual"):
+            getattr(self, name)[late] = getattr(rest, name)
 
 
 class _Image:
@@ -95,6 +120,7 @@ class _Image:
     def __init__(self, dictionary, y: Tensor, lam: Tensor, z: Tensor, nonnegative: bool):
         self.dictionary, self.nonnegative = dictionary, nonnegative
         self.lam = float(lam)
+        self.work = 0  # kernel entries read and written so far
         self.y = y.reshape(dictionary._channels.shape[1], *y.shape[-2:]).contiguous()
         self.z = z
         K = dictionary._channels
@@ -146,6 +172,7 @@ class _Image:
             "descend", *self.shape, self.K, self.inverse, self.r, self.z, lam,
             float(not self.nonnegative), places, count, sweeps - 1, returns=None,
         )  # fmt: skip
+        self.work += sweeps * count * self.K[0].numel()
         self.refresh()
         return sweeps
 

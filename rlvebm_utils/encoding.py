@@ -81,6 +81,26 @@ def encode(
     return Solution(*(field[0] for field in fields)) if single else Solution(*fields)
 
 
+def encode_path(dictionary, y: Tensor, lams, *, z0: Tensor | None = None, **options):
+    """:func:`encode` for each of several λ; a list of solutions, in the order of ``lams``.
+
+    They are solved from the largest λ down, each from the codes of the one before, which are nearly
+    right: with small steps of λ a path costs less than its codes one by one. lams: a sequence of λ,
+    each one number for all samples or one per sample. z0: where the first one starts. options: as
+    for :func:`encode`.
+    """
+    dictionary.check_samples(y)
+    rows = len(y) if y.ndim > dictionary.sample_ndim else 1
+    if not isinstance(lams, list | tuple | Tensor) or (isinstance(lams, Tensor) and not lams.ndim):
+        raise TypeError(f"lams: expected a sequence of λ, got {describe(lams)}")
+    sizes = [float(check_lam(lam, rows, y.device).mean()) for lam in lams]
+    solutions = [None] * len(lams)
+    for place in sorted(range(len(lams)), key=sizes.__getitem__, reverse=True):
+        solutions[place] = encode(dictionary, y, lams[place], z0=z0, **options)
+        z0 = solutions[place].z
+    return solutions
+
+
 def _too_exact(tol: float, dtype: torch.dtype) -> bool:
     """Whether rounding would keep iterations in this dtype, but not in float64, from ``tol``."""
     return dtype != torch.float64 and tol < 100 * torch.finfo(dtype).eps

@@ -15,6 +15,7 @@ from rlvebm_utils import (
     certificate,
     encode,
     encode_images,
+    encode_path,
     encoding,
     fista,
     lambda_max,
@@ -182,6 +183,27 @@ def test_a_good_start_costs_one_round():
     warm = encode(dictionary, y, 0.5, z0=start, backend="c")
     assert torch.equal(start, cold.z)  # not changed
     assert warm.iterations.sum() < 0.5 * cold.iterations.sum()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2]])
+def test_a_path_is_its_codes_one_by_one(backend, order):
+    """In the order asked for, whatever the order they are solved in; each start is the last code."""
+    dictionary, y = problem((20, 30), torch.float64)
+    lams = [torch.linspace(s, 2 * s, 40, dtype=torch.float64) for s in (2, 1, 0.5, 0.2)]
+    path = encode_path(dictionary, y, [lams[i] for i in order], tol=1e-9, backend=backend)
+    alone = [encode(dictionary, y, lams[i], tol=1e-9, backend=backend) for i in order]
+    for one, other in zip(path, alone, strict=True):
+        assert one.converged.all()
+        assert torch.allclose(one.energy, other.energy, rtol=1e-8, atol=1e-12)
+    steps = [sum(int(one.iterations.sum()) for one in each) for each in (path, alone)]
+    assert steps[0] < steps[1]
+    single = encode_path(dictionary, y[0], torch.tensor([0.5, 1.0]), backend=backend)
+    assert [one.z.shape for one in single] == [(30,), (30,)]
+    assert encode_path(dictionary, y, []) == []
+    for bad in (0.5, torch.tensor(0.5), "0.5", [0.5, -1], [torch.ones(3)]):
+        with pytest.raises((TypeError, ValueError), match="^lams?: expected .*, got "):
+            encode_path(dictionary, y, bad, backend=backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -154,6 +154,16 @@ MUTATIONS = {
         {"(self.lam.to(self.t) / self.t)": "self.lam.to(self.t)"},
         "test_admm.py::test_finds_what_fista_finds",
     ),
+    "let ρ move for ever": Mutation(
+        "admm.py",
+        {"k % 10 == 0 and k <= SETTLED": "k % 10 == 0"},
+        "test_admm.py::test_admm_comes_to_an_end_on_a_problem_that_takes_long",
+    ),
+    "hand images on without their codes": Mutation(
+        "conv_encoding.py",
+        {"self.result[late], options)": "0 * self.result[late], options)"},
+        "test_admm.py::test_descent_that_takes_long_is_handed_on",
+    ),
     "forget the multiplier when ρ changes": Mutation(
         "admm.py",
         {"self.v.div_(factor.reshape(self.shape))": "pass"},
@@ -274,8 +284,13 @@ MUTATIONS = {
     ),
     "LISTA steps uphill": Mutation(
         "lista.py",
-        {"z + step[k] * A": "z - step[k] * A"},
+        {"z + A.adjoint(": "z - A.adjoint("},
         "test_lista.py::test_untrained_equals_ista",
+    ),
+    "LISTA's thresholds learn the wrong way": Mutation(
+        "lista.py",
+        {"-outward.sum_to_size": "outward.sum_to_size"},
+        "test_lista.py::test_gradient_against_finite_differences",
     ),
     "LISTA without back-propagation through time": Mutation(
         "lista.py",
