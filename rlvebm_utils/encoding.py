@@ -194,9 +194,8 @@ def _finish(solution: Solution, solve, dictionary, y, lam, nonnegative, tol) -> 
     if not late.any():
         return solution
     solve = fista if y.dtype == torch.float64 else partial(_in_float64, solve)
-    rest = solve(
-        dictionary, y[late], lam[late], z0=solution.z[late], nonnegative=nonnegative, tol=tol
-    )
+    start = solution.z[late].nan_to_num(0, 0, 0)  # should numbers have become too large for float32
+    rest = solve(dictionary, y[late], lam[late], z0=start, nonnegative=nonnegative, tol=tol)
     solution.iterations[late] += rest.iterations
     for name in ("z", "energy", "gap", "relative_gap", "converged"):
         getattr(solution, name)[late] = getattr(rest, name)

@@ -188,7 +188,7 @@ def test_a_good_start_costs_one_round():
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2]])
 def test_a_path_is_its_codes_one_by_one(backend, order):
-    """In the order asked for, whatever the order they are solved in; each start is the last code."""
+    """In the order asked for, whatever the order they are solved in."""
     dictionary, y = problem((20, 30), torch.float64)
     lams = [torch.linspace(s, 2 * s, 40, dtype=torch.float64) for s in (2, 1, 0.5, 0.2)]
     path = encode_path(dictionary, y, [lams[i] for i in order], tol=1e-9, backend=backend)

@@ -28,16 +28,16 @@ typedef struct {
     double rounding, largest, tol, floor; /* largest: of G's entries */
     real sign;                     /* 0 keeps codes >= 0 */
 
-    double lam, squared, reach;    /* of this sample: its λ, ‖y‖², ‖b‖_∞ and b = W'y */
-    const double *b;
+    const double *b;               /* of this sample: b = W'y, λ, ‖y‖² and ‖b‖_∞ */
+    double lam, squared, reach;
     real *z, *c;                   /* all n atoms */
     int begun;                     /* whether z is not zero at the start */
     size k, width, known;          /* atoms in S; k in whole vectors; how many K has already */
     int32_t *S, *used, *atom_used; /* used: those of S with z != 0, as places in S and as atoms */
     char *chosen;
     real *K, *inverse_S, *z_S, *c_S, *g, *p, *Kp, *signs, *z_old, *c_old;
-    double *c64, *all;             /* c over S; over all atoms where the working precision will not do */
-    double energy, dual, l1, slack;
+    double *c64, *all;             /* c over S; over all atoms, where real is too coarse */
+    double energy, dual, l1, slack; /* slack: how far c can be off outside of S */
 } Work;
 
 /* ---- 1. over all atoms ---- */
@@ -228,7 +228,7 @@ static size leap(const Work *w, real lam, real enough)
             c[m] = c_old[m] + share * (c_end[m] - c_old[m]);
         }
         for (size m = 0; m < w->k; m++)
-            if (z[m] * s[m] < 0 || (share == safe && absolute(z[m]) <= 4 * EPS * absolute(z_old[m]))) {
+            if (z[m] * s[m] < 0 || absolute(z[m]) <= 4 * EPS * absolute(z_old[m])) {
                 subtract(c, -z[m], w->K + m * n, n);
                 z[m] = 0;
             }
@@ -353,9 +353,9 @@ static double refresh_exactly(Work *w, size count)
     return EPS * longest;
 }
 
-/* Energy of z, and the dual value of the multiple of its residual that is best with |W'u| <= λ; from ‖y‖², b and c
-   alone. Entries of G are off by at most `rounding`, so those of c by at most rounding·‖z‖₁: the
-   dual value is lowered by all that this can do to both. */
+/* Energy of z, and the dual value of u, the best multiple of its residual with |W'u| <= λ; from ‖y‖²,
+   b and c alone. Entries of G are off by at most `rounding`, so those of c by at most rounding·‖z‖₁:
+   the dual value is lowered by all that this can do to both. */
 static void bounds(Work *w, size count, double rounding)
 {
     double zb = 0, zc = 0, most = 0;
