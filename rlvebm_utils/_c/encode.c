@@ -27,6 +27,7 @@ typedef struct {
     const double *G64;             /* G in float64, n x n */
     double rounding, largest, tol, floor; /* largest: of G's entries */
     real sign;                     /* 0 keeps codes >= 0 */
+    real *diagonal;                /* of G */
 
     const double *b;               /* of this sample: b = W'y, λ, ‖y‖² and ‖b‖_∞ */
     double lam, squared, reach;
@@ -42,8 +43,9 @@ typedef struct {
 
 /* ---- 1. over all atoms ---- */
 
-/* The longest move in each lane of the vectors; best: a lane's move with, in its last 12 bits, the
-   number of its vector. (Positive floating-point numbers are ordered like their bits.) */
+/* The longest move in each lane of the vectors, by how much it changes its own c_j; best: a lane's
+   move with, in its last 12 bits, the number of its vector. (Positive floating-point numbers are
+   ordered like their bits.) */
 enum { NUMBER = 0xfff };
 
 INLINE void scan(const Work *w, real lam, word best[LANES])
@@ -54,8 +56,8 @@ INLINE void scan(const Work *w, real lam, word best[LANES])
         word bits[LANES];
         VECTORISE for (int l = 0; l < LANES; l++)
         {
-            real new = best_value(w->inverse[s + l], w->c[s + l], w->z[s + l], lam, w->sign);
-            far[l] = absolute(new - w->z[s + l]);
+            real old = w->diagonal[s + l] * w->z[s + l];
+            far[l] = absolute(best_value(1, w->c[s + l], old, lam, w->sign) - old);
         }
         memcpy(bits, far, sizeof bits);
         VECTORISE for (int l = 0; l < LANES; l++)
@@ -84,7 +86,7 @@ static void long_moves(Work *w, real shortest)
                 continue;
             size j = (best[l] & NUMBER) * LANES + l; /* others have moved since: ask again */
             real move = best_value(w->inverse[j], w->c[j], w->z[j], lam, w->sign) - w->z[j];
-            if (absolute(move) > least) {
+            if (absolute(move) * w->diagonal[j] > least) {
                 w->z[j] += move;
                 subtract(w->c, move, w->G + j * w->row, w->row);
             }
@@ -477,7 +479,7 @@ EXPORT int solve_rows(size N, size n, size row, const real *G, const double *G64
                       double rounding, double largest, double *energy, double *dual, size *steps)
 {
     size bytes = (row + LANES) * sizeof(double); /* of each array below but K */
-    char *room = calloc(17, bytes + 64), *K = malloc(row * row * sizeof(real) + 64);
+    char *room = calloc(18, bytes + 64), *K = malloc(row * row * sizeof(real) + 64);
     if (room == NULL || K == NULL) {
         free(room), free(K);
         return 1;
@@ -493,7 +495,10 @@ EXPORT int solve_rows(size N, size n, size row, const real *G, const double *G64
               .p = piece(&next, bytes), .Kp = piece(&next, bytes),
               .signs = piece(&next, bytes), .c64 = piece(&next, bytes),
               .all = piece(&next, bytes), .z_old = piece(&next, bytes),
-              .c_old = piece(&next, bytes), .K = piece(&next_K, 0)};
+              .c_old = piece(&next, bytes), .diagonal = piece(&next, bytes),
+              .K = piece(&next_K, 0)};
+    for (size j = 0; j < n; j++)
+        w.diagonal[j] = G[j * row + j];
     for (size i = 0; i < N; i++) {
         w.lam = lam[i], w.squared = squared[i], w.b = b + i * n;
         memcpy(w.z, z + i * n, n * sizeof(real));
