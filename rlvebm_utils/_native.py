@@ -28,6 +28,7 @@ NUMBERS = {torch.float32: ("float", "int32_t"), torch.float64: ("double", "int64
 # What -ffast-math would allow, less what changes the processor's state for the whole process; the
 # second way is for compilers that do not know the first
 FLAGS = "-O3 -shared -fPIC -fno-math-errno -fno-trapping-math -ffinite-math-only -fno-signed-zeros"
+FLAGS += " -fassociative-math -freciprocal-math"
 WAYS = ("-march=native -fopenmp-simd -falign-loops=32", "-Wno-unknown-pragmas")
 
 

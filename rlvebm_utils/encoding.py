@@ -162,8 +162,9 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
     of = _InCodes.of(dictionary)
     eps = torch.finfo(y.dtype).eps
     y64 = y.double()
-    b, squared, lam = y64 @ dictionary.in_float64.W, y64.square().sum(1), lam.contiguous()
+    b = y64 @ dictionary.in_float64.W
     z = torch.zeros_like(b, dtype=y.dtype) if z0 is None else z0.clone()
+    squared, lam = torch.linalg.vecdot(y64, y64), lam.contiguous()
     energy, dual = torch.zeros_like(squared), torch.zeros_like(squared)
     steps = torch.zeros(len(y), dtype=torch.int64)
 

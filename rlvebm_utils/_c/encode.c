@@ -502,9 +502,9 @@ EXPORT int solve_rows(size N, size n, size row, const real *G, const double *G64
     for (size i = 0; i < N; i++) {
         w.lam = lam[i], w.squared = squared[i], w.b = b + i * n;
         memcpy(w.z, z + i * n, n * sizeof(real));
-        w.begun = 0;
-        for (size j = 0; j < n; j++)
-            w.begun |= w.z[j] != 0;
+        real any = 0;
+        VECTORISE_MAX(any) for (size j = 0; j < n; j++) any = max(absolute(w.z[j]), any);
+        w.begun = any > 0;
         steps[i] = solve(&w);
         energy[i] = w.energy, dual[i] = w.dual;
         memset(z + i * n, 0, n * sizeof(real));
