@@ -89,11 +89,23 @@ def library(file: str, dtype: torch.dtype) -> ctypes.CDLL:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def call(file: str, dtype: torch.dtype, function: str, *arguments, returns=ctypes.c_int64):
-    """Call a C function: tensors as pointers, whole numbers as int64, others as double."""
+def prepared(file: str, dtype: torch.dtype, function: str, *arguments, returns=ctypes.c_int64):
+    """A C function with all but its first arguments: tensors go as pointers, whole numbers as
+    int64, others as double. The tensors are kept alive as long as it is.
+    """
     run = getattr(library(file, dtype), function)
     run.restype = returns
-    return run(*map(_as_c, arguments))
+    fixed = tuple(map(_as_c, arguments))
+
+    def with_first(*first, keep=arguments):
+        return run(*map(_as_c, first), *fixed)
+
+    return with_first
+
+
+def call(file: str, dtype: torch.dtype, function: str, *arguments, returns=ctypes.c_int64):
+    """Call a C function once."""
+    return prepared(file, dtype, function, *arguments, returns=returns)()
 
 
 def _as_c(value):

@@ -16,13 +16,15 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ._gram import solve_batch
-from ._native import call, use_c
+from ._native import prepared, use_c
 from ._validate import check_count, check_fraction, check_lam, describe
 from .conv import ConvDictionary
 from .conv_encoding import encode_images
 from .energies import certificate
 from .operators import Dictionary
 from .solvers import ConvergenceWarning, Solution, fista
+
+PIECE = 64  # samples that a thread takes at a time
 
 
 def encode(
@@ -164,21 +166,21 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
     y64 = y.double()
     b = y64 @ dictionary.in_float64.W
     z = torch.zeros_like(b, dtype=y.dtype) if z0 is None else z0.clone()
-    squared, lam = torch.linalg.vecdot(y64, y64), lam.contiguous()
+    squared, lam = y64.square().sum(1), lam.contiguous()
     energy, dual = torch.zeros_like(squared), torch.zeros_like(squared)
     steps = torch.zeros(len(y), dtype=torch.int64)
 
-    def solve(rows: slice) -> None:
-        missing = call(
-            "encode", y.dtype, "solve_rows", len(b[rows]), *of.G.shape, of.G, of.G64, of.inverse,
-            b[rows], squared[rows], lam[rows], z[rows], 0.0 if nonnegative else 1.0, float(tol),
-            eps, of.rounding, of.largest, energy[rows], dual[rows], steps[rows],
-        )  # fmt: skip
-        if missing:
+    run = prepared(
+        "encode", y.dtype, "solve_rows", *of.G.shape, of.G, of.G64, of.inverse, b, squared, lam, z,
+        0.0 if nonnegative else 1.0, float(tol), eps, of.rounding, of.largest, energy, dual, steps,
+    )  # fmt: skip
+
+    def solve(first: int) -> None:
+        if run(first, min(first + PIECE, len(y))):
             raise MemoryError("encode: not enough memory for the atoms of one sample")
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(solve, (slice(i, i + 64) for i in range(0, len(y), 64))))
+        list(pool.map(solve, range(0, len(y), PIECE)))
 
     gap = (energy - dual).clamp(min=0)
     relative = torch.where(gap > 0, gap / dual.clamp(min=0), 0.0)

@@ -468,12 +468,12 @@ static void *piece(char **room, size bytes)
     return start;
 }
 
-/* Solves rows of b into z (N x n), starting from what z holds. b = YW (N x n), squared = ‖y‖² and
-   lam (N) are float64; so are the results energy and dual (N). G: n x row, in zeros to whole
+/* Solves rows first … last − 1 of b into z (N x n), starting from what z holds. b = YW (N x n),
+   squared = ‖y‖² and lam (N) are float64; so are the results energy and dual (N). G: n x row, in zeros to whole
    vectors. rounding: how far its entries are from G64, n x n. largest: of its entries. sign: 1, or
    0 for codes >= 0. floor: a gap below floor·½‖y‖² counts as none. steps (N): sweeps and
    conjugate-gradient steps. Returns 0, or 1 where there is not enough memory. */
-EXPORT int solve_rows(size N, size n, size row, const real *G, const double *G64,
+EXPORT int solve_rows(size first, size last, size n, size row, const real *G, const double *G64,
                       const real *inverse, const double *b, const double *squared,
                       const double *lam, real *z, double sign, double tol, double floor,
                       double rounding, double largest, double *energy, double *dual, size *steps)
@@ -499,7 +499,7 @@ EXPORT int solve_rows(size N, size n, size row, const real *G, const double *G64
               .K = piece(&next_K, 0)};
     for (size j = 0; j < n; j++)
         w.diagonal[j] = G[j * row + j];
-    for (size i = 0; i < N; i++) {
+    for (size i = first; i < last; i++) {
         w.lam = lam[i], w.squared = squared[i], w.b = b + i * n;
         memcpy(w.z, z + i * n, n * sizeof(real));
         real any = 0;
