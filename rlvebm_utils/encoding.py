@@ -175,12 +175,16 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
         0.0 if nonnegative else 1.0, float(tol), eps, of.rounding, of.largest, energy, dual, steps,
     )  # fmt: skip
 
-    def solve(first: int) -> None:
-        if run(first, min(first + PIECE, len(y))):
-            raise MemoryError("encode: not enough memory for the atoms of one sample")
+    pieces = iter(range(0, len(y), PIECE))
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(solve, range(0, len(y), PIECE)))
+    def solve(_) -> None:
+        for first in pieces:  # whichever thread is free takes the next one
+            if run(first, min(first + PIECE, len(y))):
+                raise MemoryError("encode: not enough memory for the atoms of one sample")
+
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(solve, range(threads)))
 
     gap = (energy - dual).clamp(min=0)
     relative = torch.where(gap > 0, gap / dual.clamp(min=0), 0.0)
