@@ -46,7 +46,7 @@ def measure(held_out: list[str], threads: int, quick: bool) -> list[dict]:
     import torch
 
     from rlvebm_utils import LISTA, Dictionary, encode, fista, learn_dictionary_fast, train_lista
-    from rlvebm_utils.data import load_photographs
+    from rlvebm_utils.course.data import load_photographs
 
     photos = load_photographs(textures=True, dtype=torch.float64)
     seen = {name: photo for name, photo in photos.items() if name not in held_out}
@@ -96,7 +96,7 @@ def report(row: dict) -> None:
 
 
 def patches(photos, count, seed):
-    from rlvebm_utils.data import extract_patches
+    from rlvebm_utils.course.data import extract_patches
 
     P = extract_patches(photos, SIDE, 3 * count, seed=seed)
     P = P - P.mean(1, keepdim=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rlvebm_utils import Dictionary, certificate, fista, learn_dictionary
-from rlvebm_utils.data import extract_patches, load_digits, load_photographs
+from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs
 
 CACHE = Path(__file__).parent / "cache"
 CERTIFIED = 1e-10  # relative gap, worst sample

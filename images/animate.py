@@ -15,10 +15,18 @@ import torch
 from PIL import Image
 
 from rlvebm_utils import fista, learn_dictionary
-from rlvebm_utils.data import extract_patches, load_digits, load_photographs, whiten
-from rlvebm_utils.plots.atoms import sheet
-from rlvebm_utils.plots.sparse_coding import SIDE
-from rlvebm_utils.plots.style import BLUE, DIVERGING, GREY, VERMILION, new_figure, styled, to_png
+from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs, whiten
+from rlvebm_utils.course.plots.atoms import sheet
+from rlvebm_utils.course.plots.sparse_coding import SIDE
+from rlvebm_utils.course.plots.style import (
+    BLUE,
+    DIVERGING,
+    GREY,
+    VERMILION,
+    new_figure,
+    styled,
+    to_png,
+)
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE = 3  # of the digits kept aside: a 2

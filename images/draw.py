@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon
 
-from rlvebm_utils.plots.style import BLACK, BLUE, GREY, VERMILION
+from rlvebm_utils.course.plots.style import BLACK, BLUE, GREY, VERMILION
 
 HERE = Path(__file__).resolve().parent
 

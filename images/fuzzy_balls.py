@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from rlvebm_utils.data import load_digits
-from rlvebm_utils.plots.style import new_figure, styled, to_png
-from rlvebm_utils.plots.vae import paint_balls
-from rlvebm_utils.vae import Balls, FuzzyBallAutoencoder, train_balls
+from rlvebm_utils.course.data import load_digits
+from rlvebm_utils.course.plots.style import new_figure, styled, to_png
+from rlvebm_utils.course.plots.vae import paint_balls
+from rlvebm_utils.course.vae import Balls, FuzzyBallAutoencoder, train_balls
 
 HERE = Path(__file__).resolve().parent
 

@@ -55,10 +55,10 @@ import torch
 from torch import nn
 
 from rlvebm_utils import Dictionary, energy, fista, learn_dictionary, soft_threshold, track
-from rlvebm_utils.claims import claim
-from rlvebm_utils.data import load_digits
-from rlvebm_utils.plots import latent_ebm as draw
-from rlvebm_utils.widgets.energy_map import energy_map_panel
+from rlvebm_utils.course.claims import claim
+from rlvebm_utils.course.data import load_digits
+from rlvebm_utils.course.plots import latent_ebm as draw
+from rlvebm_utils.course.widgets.latent_ebm import energy_map_panel
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
@@ -843,7 +843,7 @@ print(f"the mean digit as the answer to all: {error(centre, flat[4000:]).mean():
 import torch
 
 from rlvebm_utils import Dictionary, energy
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def my_energy(W, y, z, lam):
@@ -875,7 +875,7 @@ check(
 # %% tags=["exercise"]
 import torch
 
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def F_one_hot(y, W):
@@ -912,7 +912,7 @@ check(
 import torch
 
 from rlvebm_utils import Dictionary, fista
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 W = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 

@@ -60,10 +60,10 @@ from rlvebm_utils import (
     learn_dictionary,
     soft_threshold,
 )
-from rlvebm_utils.claims import claim
-from rlvebm_utils.data import load_digits
-from rlvebm_utils.plots import sparse_coding as draw
-from rlvebm_utils.widgets import sparse_coding_panel
+from rlvebm_utils.course.claims import claim
+from rlvebm_utils.course.data import load_digits
+from rlvebm_utils.course.plots import sparse_coding as draw
+from rlvebm_utils.course.widgets import sparse_coding_panel
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
@@ -689,7 +689,7 @@ sparse_coding_panel(strokes, Y_test[3:13], nonnegative=True)
 import torch
 
 from rlvebm_utils import nonnegative_soft_threshold
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def shrink_nonnegative(v, t):
@@ -722,7 +722,7 @@ check(
 import torch
 
 from rlvebm_utils import Dictionary, ista, soft_threshold
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def step(W, y, z, lam, L):
@@ -760,7 +760,7 @@ check(
 import torch
 
 from rlvebm_utils import soft_threshold
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def lam_of(mu):

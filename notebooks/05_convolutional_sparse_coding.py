@@ -50,11 +50,11 @@ if importlib.util.find_spec("rlvebm_utils") is None:
 import torch
 
 from rlvebm_utils import ConvDictionary, Dictionary, fista, label_kernels, learn_kernels
-from rlvebm_utils.claims import claim
-from rlvebm_utils.data import extract_patches, load_photographs, local_contrast
-from rlvebm_utils.kernels import colour_share, orientation_bins
-from rlvebm_utils.plots import conv as draw
-from rlvebm_utils.widgets.conv_codes import conv_codes_panel
+from rlvebm_utils.course.claims import claim
+from rlvebm_utils.course.data import extract_patches, load_photographs, local_contrast
+from rlvebm_utils.course.kernels import colour_share, orientation_bins
+from rlvebm_utils.course.plots import conv as draw
+from rlvebm_utils.course.widgets.conv import conv_codes_panel
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
@@ -406,7 +406,7 @@ conv_codes_panel(conv, Y)
 import torch
 
 from rlvebm_utils import ConvDictionary
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def adjoint(K, R):
@@ -443,7 +443,7 @@ check(
 import torch
 
 from rlvebm_utils import ConvDictionary, lambda_max
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def emptying(K, Y):
@@ -491,4 +491,4 @@ check(emptying, package_emptying, (K, Y), (K, -Y), hint="an atom is a kernel at 
 # - B. Wohlberg, *Efficient algorithms for convolutional sparse representations*, IEEE Trans. Image Process. 25 (2016), [doi:10.1109/TIP.2015.2495260](https://doi.org/10.1109/TIP.2015.2495260)
 # - K. Jarrett, K. Kavukcuoglu, M. Ranzato, Y. LeCun, *What is the best multi-stage architecture for object recognition?*, ICCV 2009, [doi:10.1109/ICCV.2009.5459469](https://doi.org/10.1109/ICCV.2009.5459469): local contrast normalisation
 #
-# Photographs: those that scikit-image ships; credits in `rlvebm_utils.data.PHOTOGRAPHS`.
+# Photographs: those that scikit-image ships; credits in `rlvebm_utils.course.data.PHOTOGRAPHS`.

@@ -49,10 +49,11 @@ if importlib.util.find_spec("rlvebm_utils") is None:
 # %%
 import torch
 
-from rlvebm_utils import csae, energy, fista, track
-from rlvebm_utils.claims import claim
-from rlvebm_utils.data import extract_patches, load_digits, load_photographs, local_contrast
-from rlvebm_utils.plots import csae as draw
+from rlvebm_utils import energy, fista, track
+from rlvebm_utils.course import csae
+from rlvebm_utils.course.claims import claim
+from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs, local_contrast
+from rlvebm_utils.course.plots import csae as draw
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
@@ -315,8 +316,8 @@ claim(
 # %% tags=["exercise"]
 import torch
 
-from rlvebm_utils import csae
-from rlvebm_utils.checks import check
+from rlvebm_utils.course import csae
+from rlvebm_utils.course.exercises import check
 
 
 def encode(Y, C, b, g):
@@ -359,7 +360,7 @@ import itertools
 
 import torch
 
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def p_value(cosines):
@@ -401,8 +402,8 @@ check(
 # **3. How small is it?** How many numbers does an encoder with 8 kernels of 9 × 9 learn, with $\tanh$?
 
 # %% tags=["exercise"]
-from rlvebm_utils import csae
-from rlvebm_utils.checks import check
+from rlvebm_utils.course import csae
+from rlvebm_utils.course.exercises import check
 
 numbers = ...
 

@@ -54,11 +54,10 @@ import math
 
 import torch
 
-from rlvebm_utils._progress import track
-from rlvebm_utils.claims import claim
-from rlvebm_utils.data import load_digits
-from rlvebm_utils.plots import vae as draw
-from rlvebm_utils.vae import (
+from rlvebm_utils.course.claims import claim
+from rlvebm_utils.course.data import load_digits
+from rlvebm_utils.course.plots import vae as draw
+from rlvebm_utils.course.vae import (
     Balls,
     FuzzyBallAutoencoder,
     collapse_spring,
@@ -66,7 +65,7 @@ from rlvebm_utils.vae import (
     overlap,
     train_balls,
 )
-from rlvebm_utils.widgets.fuzzy_balls import (
+from rlvebm_utils.course.widgets.vae import (
     Stage,
     centred_norm,
     flight_panel,
@@ -74,6 +73,7 @@ from rlvebm_utils.widgets.fuzzy_balls import (
     spring_panel,
     walk_panel,
 )
+from rlvebm_utils.progress import track
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 seeds = range(3)  # everything is trained from three starts, to tell luck from fact
@@ -644,8 +644,8 @@ walk_panel(model, balls, labels, title="Drag the cross: every point is a picture
 # %% tags=["exercise"]
 import torch
 
-from rlvebm_utils.checks import check
-from rlvebm_utils.vae import collapse_spring
+from rlvebm_utils.course.exercises import check
+from rlvebm_utils.course.vae import collapse_spring
 
 
 def sigma_of_collapse(k, lam1):
@@ -680,8 +680,8 @@ import math
 
 import torch
 
-from rlvebm_utils.checks import check
-from rlvebm_utils.vae import Balls, overlap
+from rlvebm_utils.course.exercises import check
+from rlvebm_utils.course.vae import Balls, overlap
 
 
 def distance_for(share, sigma):
@@ -720,7 +720,7 @@ check(
 # %% tags=["exercise"]
 import torch
 
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 
 def best_variance(c):

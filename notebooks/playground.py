@@ -27,8 +27,8 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from rlvebm_utils import Dictionary, learn_dictionary
-from rlvebm_utils.data import extract_patches, load_digits, load_photographs
-from rlvebm_utils.widgets.playground import prepare, solver_panel
+from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs
+from rlvebm_utils.course.widgets.playground import prepare, solver_panel
 
 torch.set_default_dtype(torch.float64)
 

@@ -1,25 +1,25 @@
 """Sparse coding as an energy-based model: operators (dense and convolutional), energies with
 certificates, solvers, dictionary learning, learned encoders.
 
-Everything here needs torch alone. The parts with more needs are imported by name:
-``rlvebm_utils.data``, ``rlvebm_utils.plots``, ``rlvebm_utils.widgets``, ``rlvebm_utils.claims``
-(extra ``course``).
+Three wings: the library (the modules beside this file, to be read), ``fast`` (the same answers,
+sooner) and ``course`` (what the notebooks need on top: data, plots, widgets …; extra ``course``).
+What is named here needs torch alone.
 """
 
-from ._native import compile_loops
-from ._progress import track
-from .admm import admm
 from .conv import ConvDictionary
-from .conv_encoding import encode_images
 from .conv_learning import LearnedKernels, learn_kernels
-from .encoding import encode, encode_path
+from .course.kernels import KernelLabel, label_kernels
 from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
-from .fast_learning import learn_dictionary_fast
-from .kernels import KernelLabel, label_kernels
+from .fast.admm import admm
+from .fast.codes import encode, encode_path
+from .fast.compiled import compile_loops
+from .fast.images import encode_images
+from .fast.learning import learn_dictionary_fast
 from .learning import LearnedDictionary, learn_dictionary
 from .lista import LISTA, train_lista
 from .operators import Dictionary
-from .prox import nonnegative_soft_threshold, soft_threshold
+from .penalties import nonnegative_soft_threshold, soft_threshold
+from .progress import track
 from .solvers import ConvergenceWarning, History, Solution, fista, ista
 
 __version__ = "0.1.0"

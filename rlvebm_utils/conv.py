@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._validate import check_tensor, describe
+from .validate import check_tensor, describe
 
 METHODS = ("auto", "fourier", "spatial")
 BORDERS = ("valid", "circular")

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._progress import track
-from ._validate import check_count, check_fraction, check_lam, check_tensor, describe
 from .conv import ConvDictionary, _crop, _fast_size
 from .learning import _batches
+from .progress import track
 from .solvers import fista
+from .validate import check_count, check_fraction, check_lam, check_tensor, describe
 
 
 @dataclass(frozen=True)

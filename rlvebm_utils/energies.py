@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._validate import check_dictionary, check_lam
+from .validate import check_dictionary, check_lam
 
 
 class Certificate(NamedTuple):

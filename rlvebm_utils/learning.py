@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ._progress import track
-from ._validate import check_count, check_fraction, check_lam, check_tensor, describe
 from .operators import Dictionary
+from .progress import track
 from .solvers import fista
+from .validate import check_count, check_fraction, check_lam, check_tensor, describe
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ._progress import track
-from ._validate import check_count, check_dictionary, check_fraction, check_lam, describe
 from .energies import certificate
-from .prox import nonnegative_soft_threshold, soft_threshold
+from .penalties import nonnegative_soft_threshold, soft_threshold
+from .progress import track
+from .validate import check_count, check_dictionary, check_fraction, check_lam, describe
 
 
 class LISTA(nn.Module):

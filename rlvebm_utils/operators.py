@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ._validate import check_tensor, describe
+from .validate import check_tensor, describe
 
 
 class Dictionary:

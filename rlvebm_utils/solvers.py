@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._progress import track
-from ._validate import check_count, check_dictionary, check_fraction, check_lam
 from .energies import Certificate, _certificate
-from .prox import nonnegative_soft_threshold, soft_threshold
+from .penalties import nonnegative_soft_threshold, soft_threshold
+from .progress import track
+from .validate import check_count, check_dictionary, check_fraction, check_lam
 
 
 class ConvergenceWarning(UserWarning):

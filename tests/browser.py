@@ -281,7 +281,7 @@ PROBE = """\
 import html, json, math
 import ipywidgets
 from IPython.display import display
-from rlvebm_utils.widgets import SliderPanel
+from rlvebm_utils.course.widgets import SliderPanel
 from tools.panels import export_displayed
 
 ask, answer = ipywidgets.Button(description="ask"), ipywidgets.HTML()

@@ -46,7 +46,7 @@ SMALL_TEXT = textwrap.dedent(
     print(f"value {value:.3f}")
 
     # %% tags=["claim:SC-1"]
-    from rlvebm_utils.claims import claim
+    from rlvebm_utils.course.claims import claim
 
     claim("SC-1", f"the value is {-value:.3f}", holds=value < 1, value=value)
 

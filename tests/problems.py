@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlvebm_utils import Dictionary, _native, lambda_max
+from rlvebm_utils import Dictionary, lambda_max
+from rlvebm_utils.fast import compiled
 
 # Problems this small gain nothing from threads, and lose minutes to them on a busy machine.
 torch.set_num_threads(1)
 
-needs_c = pytest.mark.skipif(not _native._system_compiler(), reason="no C compiler here")
+needs_c = pytest.mark.skipif(not compiled._system_compiler(), reason="no C compiler here")
 
 # λ as a share of each sample's λ_max: none, weak, usual, strong, just below, at, and above it.
 SHARES = (0.0, 1e-3, 0.02, 0.1, 0.3, 0.6, 0.95, 1 - 1e-9, 1.0, 1.5)

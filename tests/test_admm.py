@@ -11,7 +11,6 @@ from rlvebm_utils import (
     ConvergenceWarning,
     Dictionary,
     admm,
-    conv_encoding,
     duality_gap,
     encode_images,
     energy,
@@ -19,6 +18,7 @@ from rlvebm_utils import (
     kkt_residual,
     lambda_max,
 )
+from rlvebm_utils.fast import images
 
 SOLVERS = pytest.mark.parametrize("backend", ["torch", pytest.param("c", marks=needs_c)])
 BORDERS = pytest.mark.parametrize("borders", ["valid", "circular"])
@@ -191,15 +191,15 @@ def test_descent_that_takes_long_is_handed_on(borders, nonnegative, monkeypatch)
     lam = lam * torch.tensor([0.02, 1, 3], dtype=lam.dtype)[: len(lam)]
     options = {"tol": 1e-6, "nonnegative": nonnegative}
     alone = encode_images(dictionary, y, lam, backend="c", **options)
-    monkeypatch.setattr(conv_encoding._DescentThenADMM, "patience", 100)
+    monkeypatch.setattr(images._DescentThenADMM, "patience", 100)
     handed = []
 
-    class Watched(conv_encoding._ADMM):
+    class Watched(images._ADMM):
         def __init__(self, dictionary, y, lam, z, options):
             handed.append((len(y), bool(z.any()), options.max_iter))
             super().__init__(dictionary, y, lam, z, options)
 
-    monkeypatch.setattr(conv_encoding, "_ADMM", Watched)
+    monkeypatch.setattr(images, "_ADMM", Watched)
     both = encode_images(dictionary, y, lam, **options)
     ((count, warm, left),) = handed
     assert 0 < count < len(y) and warm and left < 10_000

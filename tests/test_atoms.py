@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from rlvebm_utils import Dictionary, learn_dictionary, learning
-from rlvebm_utils.data import extract_patches, load_photographs, whiten
-from rlvebm_utils.gabor import fit_gabors
-from rlvebm_utils.plots.atoms import sheet
-from rlvebm_utils.widgets.atoms import covered, dictionary_panel, training_panel
+from rlvebm_utils.course.data import extract_patches, load_photographs, whiten
+from rlvebm_utils.course.gabor import fit_gabors
+from rlvebm_utils.course.plots.atoms import sheet
+from rlvebm_utils.course.widgets.atoms import covered, dictionary_panel, training_panel
 
 SIDE = 10
 

@@ -47,7 +47,7 @@ lab_only = pytest.mark.skipif(FRONT_END != "lab", reason="looks at JupyterLab al
 SMALL = """\
 import torch
 from rlvebm_utils import Dictionary
-from rlvebm_utils.widgets import SliderPanel, Stems, log_slider, sparse_coding_panel
+from rlvebm_utils.course.widgets import SliderPanel, Stems, log_slider, sparse_coding_panel
 
 torch.manual_seed(0)
 W = torch.rand(64, 40, dtype=torch.float64) ** 4

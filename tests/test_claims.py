@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlvebm_utils.claims import claim
+from rlvebm_utils.course.claims import claim
 from tools import claims, notebooks
 
 # ---- The course ----
@@ -168,7 +168,8 @@ def test_claim_prints_one_line_outside_ipython(capsys, id, holds, verdict):
 
 def test_claim_needs_no_ipython():
     code = (
-        "import sys; from rlvebm_utils.claims import claim; claim('SC-1', 'gap 1', True, gap=1);"
+        "import sys; from rlvebm_utils.course.claims import claim\n"
+        "claim('SC-1', 'gap 1', True, gap=1)\n"
         "assert 'IPython' not in sys.modules"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

@@ -6,8 +6,8 @@ import torch
 from problems import normal
 
 from rlvebm_utils import ConvDictionary, energy, fista, lambda_max
-from rlvebm_utils.plots import conv as draw
-from rlvebm_utils.widgets.conv_codes import conv_codes_panel
+from rlvebm_utils.course.plots import conv as draw
+from rlvebm_utils.course.widgets.conv import conv_codes_panel
 
 K = normal(3, 4, 4, seed=0)
 CONV = ConvDictionary(K / K.flatten(1).norm(dim=1)[:, None, None])

@@ -11,8 +11,9 @@ from problems import normal
 from test_conv_learning import likeness as shifted_likeness
 from test_conv_learning import planted
 
-from rlvebm_utils import ConvDictionary, Dictionary, csae, energy, fista
-from rlvebm_utils.csae import AutoEncoder, ConvEncoder, SmallNet, train_autoencoder
+from rlvebm_utils import ConvDictionary, Dictionary, energy, fista
+from rlvebm_utils.course import csae
+from rlvebm_utils.course.csae import AutoEncoder, ConvEncoder, SmallNet, train_autoencoder
 
 LAM = 0.9
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlvebm_utils import data
+from rlvebm_utils.course import data
 
 ROOT = Path(__file__).resolve().parents[1]
 GENUINE = ROOT.parent / "shared" / "data" / "mnist"
@@ -330,7 +330,7 @@ def test_a_cache_that_cannot_be_written_is_not_a_network_problem(mirror, tmp_pat
 
 CHILD = """
 import hashlib, json, sys
-from rlvebm_utils import data
+from rlvebm_utils.course import data
 url, cache, sums = sys.argv[1:]
 digits = data.load_digits("full", cache_dir=cache, mirrors=[url], sha256=json.loads(sums))
 print(digits.source, hashlib.sha256(digits.images.numpy().tobytes()).hexdigest())
@@ -422,7 +422,7 @@ def test_embedded_digits_are_the_same_bytes_every_time():
 
 def test_embedded_digits_load_nothing_heavy():
     code = (
-        "import sys; from rlvebm_utils import data; data.load_digits()\n"
+        "import sys; from rlvebm_utils.course import data; data.load_digits()\n"
         "heavy = {'mlxtend', 'pandas', 'sklearn', 'pooch', 'requests', 'skimage', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

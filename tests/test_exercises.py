@@ -8,7 +8,7 @@ import jupytext
 import pytest
 import torch
 
-from rlvebm_utils.checks import check
+from rlvebm_utils.course.exercises import check
 
 ROOT = Path(__file__).resolve().parent.parent
 

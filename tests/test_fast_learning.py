@@ -5,8 +5,9 @@ import torch
 from problems import needs_c, normal, random_dictionary
 from test_learning import ATOMS, Y, lengths, likeness, mean_energy, planted
 
-from rlvebm_utils import Dictionary, energy, fast_learning, fista, learn_dictionary
+from rlvebm_utils import Dictionary, energy, fista, learn_dictionary
 from rlvebm_utils import learn_dictionary_fast as learn
+from rlvebm_utils.fast import learning as fast_learning
 from rlvebm_utils.learning import update_atoms
 
 backends = pytest.mark.parametrize("backend", ["torch", pytest.param("c", marks=needs_c)])

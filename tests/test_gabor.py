@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from rlvebm_utils.gabor import _derivatives, _pixels, _values, fit_gabors, gabor
+from rlvebm_utils.course.gabor import _derivatives, _pixels, _values, fit_gabors, gabor
 
 SIDE = 12
 

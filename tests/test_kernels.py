@@ -6,7 +6,7 @@ import pytest
 import torch
 from problems import normal
 
-from rlvebm_utils.kernels import colour_share, label_kernel, label_kernels, orientation_bins
+from rlvebm_utils.course.kernels import colour_share, label_kernel, label_kernels, orientation_bins
 
 SIDE = 9
 ANGLES = [0, 13, 30, 45, 60, 77, 90, 105, 120, 135, 150, 170]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rlvebm_utils import Dictionary
-from rlvebm_utils.widgets.energy_map import EnergyMap, energy_map_panel, outline
+from rlvebm_utils.course.widgets.latent_ebm import EnergyMap, energy_map_panel, outline
 
 POINTS = torch.tensor([[0.5, 0.0], [0.0, 1.0]], dtype=torch.float64)
 AXES = {"axes": (Dictionary(torch.eye(2, dtype=torch.float64)), False)}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rlvebm_utils import Dictionary, energy, fista, ista
-from rlvebm_utils.widgets.playground import Curves, prepare, solver_panel
+from rlvebm_utils.course.widgets.playground import Curves, prepare, solver_panel
 
 LAM, DEPTHS = 0.1, (1, 2, 4)
 

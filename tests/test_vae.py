@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import torch
 
-from rlvebm_utils.vae import (
+from rlvebm_utils.course.vae import (
     Balls,
     FuzzyBallAutoencoder,
     collapse_spring,

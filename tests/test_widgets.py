@@ -15,7 +15,7 @@ from IPython.utils.capture import capture_output
 from PIL import Image
 
 from rlvebm_utils import Dictionary, fista
-from rlvebm_utils.widgets import (
+from rlvebm_utils.course.widgets import (
     Picture,
     SliderPanel,
     SparseCoder,
@@ -25,7 +25,7 @@ from rlvebm_utils.widgets import (
     picker,
     sparse_coding_panel,
 )
-from rlvebm_utils.widgets.parts import nice_ceiling, number
+from rlvebm_utils.course.widgets.parts import nice_ceiling, number
 
 SHAPE = (8, 8)
 
@@ -112,7 +112,7 @@ def test_a_warm_start_gives_the_answer_of_a_cold_one(problem, nonnegative):
 
 def test_the_guess_starts_the_solver_near_the_end(problem, monkeypatch):
     """With the guess, ten iterations (the first certificate) suffice at steps of the slider."""
-    from rlvebm_utils.widgets import sparse_coding
+    from rlvebm_utils.course.widgets import sparse_coding
 
     taken = []
 

@@ -112,7 +112,7 @@ def _changes(statement: ast.stmt) -> set[str]:
 
 def export_displayed(folder, name: str) -> list[Path]:
     """In a kernel: each panel that it has shown as FOLDER/name-0.html and so on, small enough."""
-    from rlvebm_utils.widgets import SliderPanel
+    from rlvebm_utils.course.widgets import SliderPanel
 
     return [
         _export(panel, Path(folder) / f"{name}-{place}.html")

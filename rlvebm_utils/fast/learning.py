@@ -5,7 +5,7 @@ Three things make the difference. Codes stay *rough*: a sample's last code is th
 one, and a few sweeps over the atoms improve it, so that no work goes into exact codes for atoms
 that are about to change. The statistics *forget* much at first, when the codes in them belong to
 atoms long gone, and less and less later, which averages the batches' noise away. And the two inner
-loops are written in C (see ``_native``), where there is a compiler.
+loops are written in C (see :mod:`.compiled`), where there is a compiler.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-from ._native import call, use_c
-from ._progress import track
-from ._validate import check_count, check_fraction, describe
-from .learning import LearnedDictionary, _batches, _check, _first_atoms, _reseed
-from .operators import Dictionary
+from ..learning import LearnedDictionary, _batches, _check, _first_atoms, _reseed
+from ..operators import Dictionary
+from ..progress import track
+from ..validate import check_count, check_fraction, describe
+from .compiled import call, use_c
 
 
 def learn_dictionary_fast(

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._native import call, use_c
-from ._validate import describe
+from ..conv import ConvDictionary
+from ..energies import Certificate, _bounds
+from ..solvers import Solution, _Options, _Run, _solve
+from ..validate import describe
 from .admm import _ADMM, admm
-from .conv import ConvDictionary
-from .energies import Certificate, _bounds
-from .solvers import Solution, _Options, _Run, _solve
+from .compiled import call, use_c
 
 SWEEPS = 20  # between two certificates
 # An iteration of ADMM takes the time in which a sweep reads and writes this many kernel entries for
@@ -129,7 +129,7 @@ class _Image:
         extra = (0, -K.shape[-1] % 8)
         self.K = F.pad(K, extra).contiguous()
         self.K64 = F.pad(dictionary.in_float64._channels, extra).contiguous()
-        # See _c/images.c: images have as many columns of zeros more as a padded kernel is wide
+        # See images.c: images have as many columns of zeros more as a padded kernel is wide
         self.room = (0, self.K.shape[-1])
         self.shape = (*self.K.shape[1:], K.shape[-1], *self.y.shape[-2:], *z.shape[-2:])
         self.refresh()

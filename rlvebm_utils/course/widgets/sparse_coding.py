@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from ..energies import lambda_max
-from ..solvers import fista
+from ...energies import lambda_max
+from ...solvers import fista
 from .panel import SliderPanel, log_slider, picker
 from .parts import Picture, Stems, Strip, nice_ceiling, number
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from ..learning import LearnedDictionary
+from ...learning import LearnedDictionary
+from ...solvers import fista
 from ..plots.atoms import sheet
-from ..solvers import fista
 from .panel import SliderPanel, log_slider
 from .parts import Picture, number
 from .sparse_coding import _one_thread

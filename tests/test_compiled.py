@@ -8,10 +8,11 @@ import pytest
 import torch
 from problems import needs_c
 
-from rlvebm_utils import Dictionary, _native, compile_loops, encode
+from rlvebm_utils import Dictionary, compile_loops, encode
+from rlvebm_utils.fast import compiled
 
 pytestmark = needs_c
-CACHES = (_native.library, _native._at_hand, _native._system_compiler)
+CACHES = (compiled.library, compiled._at_hand, compiled._system_compiler)
 
 
 @pytest.fixture(autouse=True)
@@ -67,17 +68,17 @@ def test_all_at_once(fresh, monkeypatch):
 
 
 def test_another_source_or_processor_is_another_library(monkeypatch):
-    paths = {_native._path("encode", torch.float32), _native._path("encode", torch.float64)}
-    monkeypatch.setattr(_native, "FLAGS", "-O1")
-    paths.add(_native._path("encode", torch.float32))
-    monkeypatch.setattr(_native, "_processor", lambda: "another")
-    paths.add(_native._path("encode", torch.float32))
+    paths = {compiled._path("codes", torch.float32), compiled._path("codes", torch.float64)}
+    monkeypatch.setattr(compiled, "FLAGS", "-O1")
+    paths.add(compiled._path("codes", torch.float32))
+    monkeypatch.setattr(compiled, "_processor", lambda: "another")
+    paths.add(compiled._path("codes", torch.float32))
     assert len(paths) == 4
 
 
 def test_without_a_compiler_torch_does_it(monkeypatch):
     no_compiler(monkeypatch)
-    monkeypatch.setattr(_native.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
     assert torch.allclose(solved(), EXPECTED, atol=1e-3)  # and no warning
     for ask in (lambda: solved("c"), compile_loops):
         with pytest.raises(ImportError, match="'c' needs a C compiler .*choose backend='torch'"):
@@ -111,7 +112,7 @@ def test_a_compiler_from_pip_is_asked_by_name_only(fresh, monkeypatch):
     assert not (fresh / "kept").exists()
     compile_loops()
     assert len(list((fresh / "kept").iterdir())) == 6
-    _native._at_hand.cache_clear()
+    compiled._at_hand.cache_clear()
     assert torch.equal(solved(), EXPECTED)  # "auto" takes what is there
 
 

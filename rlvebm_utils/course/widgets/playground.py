@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import ipywidgets
 import torch
 
-from .._progress import track
-from ..energies import energy
-from ..learning import LearnedDictionary
-from ..lista import LISTA, train_lista
+from ...energies import energy
+from ...learning import LearnedDictionary
+from ...lista import LISTA, train_lista
+from ...progress import track
+from ...solvers import fista, ista
 from ..plots.style import BLUE, GREEN, GREY, VERMILION
-from ..solvers import fista, ista
 from .panel import SliderPanel, log_slider, picker
 from .parts import Picture, Stems, _tile, number
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..energies import lambda_max
-from ..solvers import fista
+from ...energies import lambda_max
+from ...solvers import fista
 from .panel import SliderPanel, log_slider
 from .parts import Picture, Strip, number
 

@@ -1,4 +1,4 @@
-"""The loops in ``_c/``, written in C: compiled by the machine's own C compiler, once, then loaded.
+"""The loops in C beside this file: compiled by the machine's own compiler, once, then loaded.
 
 Python and torch are too slow where the work is many small steps that depend on each other. The
 library that comes out lies in the user's cache folder (``RLVEBM_CACHE`` names another), under a
@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 BACKENDS = ("auto", "c", "torch")
-SOURCES = Path(__file__).parent / "_c"
-FILES = ("encode", "images", "learning")
+SOURCES = Path(__file__).parent
+FILES = ("codes", "images", "learning")
 NUMBERS = {torch.float32: ("float", "int32_t"), torch.float64: ("double", "int64_t")}
 # What -ffast-math would allow, less what changes the processor's state for the whole process; the
 # second way is for compilers that do not know the first
@@ -67,7 +67,7 @@ def compile_loops() -> None:
 
 @cache
 def library(file: str, dtype: torch.dtype) -> ctypes.CDLL:
-    """The library made from ``_c/{file}.c`` for numbers of this dtype; compiled if need be."""
+    """The library made from ``{file}.c`` for numbers of this dtype; compiled if need be."""
     path = _path(file, dtype)
     if path.exists():
         return ctypes.CDLL(str(path))

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ._progress import track
-from ._validate import check_count, check_fraction, check_tensor, describe
+from ..progress import track
+from ..validate import check_count, check_fraction, check_tensor, describe
 
 LOG_VARIANCE = 20.0  # learned log-variances stay within ±20, where their exponential is safe
 

@@ -8,7 +8,7 @@ the half of a proximal gradient step that deals with the penalty; for the L1 nor
 import torch
 from torch import Tensor
 
-from ._validate import check_threshold
+from .validate import check_threshold
 
 
 def soft_threshold(v: Tensor, threshold: float | Tensor) -> Tensor:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._validate import check_count, check_tensor, describe
+from ..validate import check_count, check_tensor, describe
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ._validate import check_tensor, describe
+from ..validate import check_tensor, describe
 
 ROUND = 0.75  # share of the energy that is the same in all directions: above it, centre-surround
 ORIENTED = 0.35  # coherence of the power spectrum: below it, no orientation

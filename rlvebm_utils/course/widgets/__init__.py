@@ -2,7 +2,7 @@
 
 A new panel is a few lines::
 
-    from rlvebm_utils.widgets import SliderPanel, Stems, log_slider
+    from rlvebm_utils.course.widgets import SliderPanel, Stems, log_slider
 
     def compute(lam):
         return {"z": soft_threshold(v, lam)}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._validate import check_count, check_tensor, describe
+from ..validate import check_count, check_tensor, describe
 
 # The columns of a parameter table (N, 8). Logarithms keep the two widths positive.
 X0, Y0, THETA, F, LOG_U, LOG_V, A, B = range(8)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-from .energies import Certificate, _certificate
+from ..energies import Certificate, _certificate
 
 ROWS = 2048  # of a batch on the CPU: enough work for each pass over memory
 CHECK_EVERY = 6

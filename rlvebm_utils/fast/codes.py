@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ._gram import solve_batch
-from ._native import prepared, use_c
-from ._validate import check_count, check_fraction, check_lam, describe
-from .conv import ConvDictionary
-from .conv_encoding import encode_images
-from .energies import certificate
-from .operators import Dictionary
-from .solvers import ConvergenceWarning, Solution, fista
+from ..conv import ConvDictionary
+from ..energies import certificate
+from ..operators import Dictionary
+from ..solvers import ConvergenceWarning, Solution, fista
+from ..validate import check_count, check_fraction, check_lam, describe
+from .compiled import prepared, use_c
+from .images import encode_images
+from .steps import solve_batch
 
 PIECE = 64  # samples that a thread takes at a time
 
@@ -112,7 +112,7 @@ def _use_c(backend: str, dictionary, y: Tensor) -> bool:
     possible = isinstance(dictionary, Dictionary) and y.device.type == "cpu"
     possible = possible and y.dtype in (torch.float32, torch.float64)
     needs = f"a Dictionary and samples on the CPU, got {describe(y)}"
-    return use_c(backend, possible, needs, "encode", y.dtype)
+    return use_c(backend, possible, needs, "codes", y.dtype)
 
 
 def _by_steps(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
@@ -131,7 +131,7 @@ def _by_steps(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
 
 @dataclass(frozen=True)
 class _InCodes:
-    """What the C loops ask of a dictionary: see ``_c/encode.c``."""
+    """What the C loops ask of a dictionary: see ``codes.c``."""
 
     G: Tensor  # WᵀW in the working dtype, its rows filled up with zeros to a multiple of 16
     G64: Tensor
@@ -171,7 +171,7 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
     steps = torch.zeros(len(y), dtype=torch.int64)
 
     run = prepared(
-        "encode", y.dtype, "solve_rows", *of.G.shape, of.G, of.G64, of.inverse, b, squared, lam, z,
+        "codes", y.dtype, "solve_rows", *of.G.shape, of.G, of.G64, of.inverse, b, squared, lam, z,
         0.0 if nonnegative else 1.0, float(tol), eps, of.rounding, of.largest, energy, dual, steps,
     )  # fmt: skip
 

@@ -16,10 +16,10 @@ from rlvebm_utils import (
     encode,
     encode_images,
     encode_path,
-    encoding,
     fista,
     lambda_max,
 )
+from rlvebm_utils.fast import codes
 
 BACKENDS = ["torch", pytest.param("c", marks=needs_c)]
 
@@ -84,13 +84,13 @@ def test_the_certificate_does_not_lie_on_the_way(tol):
 def test_usual_problems_need_no_second_solver(nonnegative, dtype, monkeypatch):
     """What FISTA puts right would hide what is wrong with the faster way."""
     late = []
-    finish = encoding._finish
+    finish = codes._finish
 
     def watched(solution, *others):
         late.append(int((~solution.converged).sum()))
         return finish(solution, *others)
 
-    monkeypatch.setattr(encoding, "_finish", watched)
+    monkeypatch.setattr(codes, "_finish", watched)
     for shape in SHAPES:
         dictionary, y = problem(shape, dtype)
         lam = (0.2 * lambda_max(dictionary, y, nonnegative)).clamp(min=0.1)
@@ -106,7 +106,7 @@ def test_hard_problems_are_solved_without_fista(dtype, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("FISTA was called")
 
-    monkeypatch.setattr(encoding, "fista", refuse)
+    monkeypatch.setattr(codes, "fista", refuse)
     for seed in range(3):
         W, y = coherent(30, 200, seed)
         W[:, 150:] = W[:, :50]  # twice the same atom

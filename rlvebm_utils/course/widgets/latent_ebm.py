@@ -9,8 +9,8 @@ import ipywidgets
 import numpy as np
 import torch
 
+from ...solvers import fista
 from ..plots.style import ORANGE, SEQUENTIAL
-from ..solvers import fista
 from .panel import SliderPanel, picker
 from .parts import _colours, _img, _tile, as_array, number
 

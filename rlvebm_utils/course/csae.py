@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ._progress import track
-from ._validate import check_count, check_lam, check_tensor, describe
-from .conv import ConvDictionary
-from .conv_learning import _check, _Learner, _noise, _shift
-from .learning import _batches
-from .prox import soft_threshold
+from ..conv import ConvDictionary
+from ..conv_learning import _check, _Learner, _noise, _shift
+from ..learning import _batches
+from ..penalties import soft_threshold
+from ..progress import track
+from ..validate import check_count, check_lam, check_tensor, describe
 
 NONLINEARITIES = ("tanh", "softshrink")
 

@@ -27,11 +27,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._progress import track
-from ._validate import describe
-from .conv import ConvDictionary, _crop
-from .energies import Certificate, _bounds
-from .solvers import Solution, _Options, _Run, _solve
+from ..conv import ConvDictionary, _crop
+from ..energies import Certificate, _bounds
+from ..progress import track
+from ..solvers import Solution, _Options, _Run, _solve
+from ..validate import describe
 
 RELAXATION = 1.8  # α: between 1.5 and 1.8 is the usual choice
 SETTLED = 500  # iterations after which ρ stays: under one that moves for ever, ADMM may never end
