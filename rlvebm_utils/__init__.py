@@ -9,7 +9,7 @@ What is named here needs torch alone.
 from .conv import ConvDictionary
 from .conv_learning import LearnedKernels, learn_kernels
 from .course.kernels import KernelLabel, label_kernels
-from .energies import certificate, duality_gap, energy, kkt_residual, lambda_max
+from .energies import Certificate, certificate, duality_gap, energy, kkt_residual, lambda_max
 from .fast.admm import admm
 from .fast.codes import encode, encode_path
 from .fast.compiled import compile_loops
@@ -17,22 +17,29 @@ from .fast.images import encode_images
 from .fast.learning import learn_dictionary_fast
 from .learning import LearnedDictionary, learn_dictionary
 from .lista import LISTA, train_lista
-from .operators import Dictionary
-from .penalties import nonnegative_soft_threshold, soft_threshold
+from .operators import Dictionary, Operator
+from .penalties import L1, GroupL1, Penalty, nonnegative_soft_threshold, soft_threshold
+from .problem import Problem
 from .progress import track
 from .solvers import ConvergenceWarning, History, Solution, fista, ista
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Certificate",
     "ConvDictionary",
     "ConvergenceWarning",
     "Dictionary",
+    "GroupL1",
     "History",
     "KernelLabel",
+    "L1",
     "LISTA",
     "LearnedDictionary",
     "LearnedKernels",
+    "Operator",
+    "Penalty",
+    "Problem",
     "Solution",
     "admm",
     "certificate",

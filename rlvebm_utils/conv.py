@@ -6,19 +6,19 @@ it: ``decode`` and ``adjoint`` are all that the solvers and certificates of the 
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .validate import check_tensor, describe
+from .operators import Operator
+from .validate import check_range, check_tensor, describe
 
 METHODS = ("auto", "fourier", "spatial")
 BORDERS = ("valid", "circular")
 
 
-class ConvDictionary:
+class ConvDictionary(Operator):
     """The map Z ↦ Σᵢ Kᵢ * Zᵢ from codes, one *feature map* Zᵢ a kernel, to images.
 
     K: the kernels, (n, a, b) for grey images or (n, C, a, b) for images of C channels, float32 or
@@ -46,8 +46,7 @@ class ConvDictionary:
             raise ValueError(
                 f"K: expected kernels (n, a, b) or (n, channels, a, b), got {describe(K)}"
             )
-        if not K.any():
-            raise ValueError(f"K: expected at least one non-zero kernel, got {describe(K)}")
+        check_range("K", K, "kernel")
         if method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
         if borders not in BORDERS:
@@ -76,37 +75,43 @@ class ConvDictionary:
             return self.K[0].numel() > 2 * self.n_atoms
         return self.method == "fourier"
 
-    def to(self, *, device=None, dtype=None) -> "ConvDictionary":
-        """The same kernels on another device or in another dtype."""
-        K = self.K.to(device=device or self.K.device, dtype=dtype or self.K.dtype)
-        return ConvDictionary(K, self.method, self.borders)
+    @property
+    def atoms(self) -> Tensor:
+        """The kernels K."""
+        return self.K
+
+    def with_atoms(self, atoms: Tensor) -> "ConvDictionary":
+        """A dictionary of these kernels, neither copied nor checked."""
+        other = ConvDictionary.__new__(ConvDictionary)
+        other.K, other.method, other.borders = atoms, self.method, self.borders
+        return other
 
     def decode(self, z: Tensor) -> Tensor:
         """Σᵢ Kᵢ * Zᵢ: codes (…, n, p, q) → images (…, h, w) or (…, C, h, w)."""
         batch, maps = z.shape[:-3], z.reshape(-1, *z.shape[-3:])
         size = self._image_size(z)
         if self.uses_fourier and len(maps):  # an FFT of nothing is an error
-            grid = self._grid(size)
-            x = _crop(torch.fft.irfft2(self._mix(*self._spectra(maps, grid)), s=grid), size)
+            grid = self.grid(size)
+            x = crop(torch.fft.irfft2(self._mix(*self._spectra(maps, grid)), s=grid), size)
         else:
-            M = self._channels.flatten(1)  # (n, C·a·b)
-            full = tuple(z.shape[-2 + i] + self._window[i] - 1 for i in (0, 1))
-            x = self._in_parts(lambda z: F.fold(M.T @ z.flatten(2), full, self._window), maps)
+            M = self.channels.flatten(1)  # (n, C·a·b)
+            full = tuple(z.shape[-2 + i] + self.window[i] - 1 for i in (0, 1))
+            x = self._in_parts(lambda z: F.fold(M.T @ z.flatten(2), full, self.window), maps)
             x = _wrap(x, size)
         return x.reshape(*batch, *self.K.shape[1:-2], *size)
 
     def adjoint(self, r: Tensor) -> Tensor:
         """Every kernel against every place: images → codes; ⟨decode(z), r⟩ = ⟨z, adjoint(r)⟩."""
         batch, size = r.shape[: r.ndim - self.sample_ndim], r.shape[-2:]
-        images = r.reshape(-1, self._channels.shape[1], *size)
+        images = r.reshape(-1, self.channels.shape[1], *size)
         if self.uses_fourier and len(images):
-            grid = self._grid(size)
+            grid = self.grid(size)
             K, r = self._spectra(images, grid)
             z = self._back(K, r, grid, size)
         else:
-            M, images = self._channels.flatten(1), self._continued(images)
-            z = self._in_parts(lambda r: M @ F.unfold(r, self._window), images)
-        return z.reshape(*batch, *self._code_shape(size))
+            M, images = self.channels.flatten(1), self.continued(images)
+            z = self._in_parts(lambda r: M @ F.unfold(r, self.window), images)
+        return z.reshape(*batch, *self.code_shape(size))
 
     def gradient(self, y: Tensor) -> Callable[[Tensor], Tensor]:
         """For a batch of images y, the function z ↦ adjoint(decode(z) − y).
@@ -118,8 +123,8 @@ class ConvDictionary:
         if not (self.uses_fourier and len(y)):
             return lambda z: self.adjoint(self.decode(z) - y)
         size = y.shape[-2:]
-        grid = self._grid(size)
-        K, target = self._spectra(y.reshape(-1, self._channels.shape[1], *size), grid)
+        grid = self.grid(size)
+        K, target = self._spectra(y.reshape(-1, self.channels.shape[1], *size), grid)
 
         def gradient(z: Tensor) -> Tensor:
             residual = self._mix(K, torch.fft.rfft2(z, s=grid)) - target
@@ -137,30 +142,7 @@ class ConvDictionary:
         1/cos(π·degree/m) of that over m frequencies a side (H. Ehlich and K. Zeller, 1964). Of a
         matrix M(ω), the largest row sum of |M(ω)| stands for the largest eigenvalue.
         """
-        return self._lipschitz
-
-    @cached_property
-    def _lipschitz(self) -> float:
-        K = self._channels.detach().double()
-        m = [16 * side for side in self._window]
-        spectra = torch.fft.rfft2(K, s=[2 * side for side in self._window])  # K's autocorrelation…
-        lags = torch.fft.irfft2(
-            torch.einsum("nchw,ndhw->cdhw", spectra, spectra.conj()),
-            s=[2 * side for side in self._window],
-        )
-        M = torch.fft.rfft2(_spread(lags, m)).abs()  # …has the spectrum M, on any finer grid
-        slack = math.cos(math.pi * (self._window[0] - 1) / m[0])
-        slack *= math.cos(math.pi * (self._window[1] - 1) / m[1])
-        return float(M.sum(1).max()) / slack
-
-    @cached_property
-    def in_float64(self) -> "ConvDictionary":
-        """The same dictionary in float64, where energies and certificates are computed."""
-        return self if self.K.dtype == torch.float64 else self.to(dtype=torch.float64)
-
-    # At λ = 0 a certificate uses the part of an image that no code can reach. Here it is left out
-    # (it would take the matrix): the bound on the energy is then 0, which is true and weak.
-    unreachable = None
+        return self.recall(_largest_eigenvalue)
 
     def check_samples(self, y) -> None:
         """Raise unless y is an image or a batch of images that the kernels fit in."""
@@ -171,55 +153,50 @@ class ConvDictionary:
         shape = y.shape[-self.sample_ndim : -2]
         if y.ndim not in (self.sample_ndim, self.sample_ndim + 1) or shape != channels:
             raise ValueError(f"y: expected shape ({wanted}) or (N, {wanted}), got {describe(y)}")
-        if any(side < kernel for side, kernel in zip(y.shape[-2:], self._window, strict=True)):
+        if any(side < kernel for side, kernel in zip(y.shape[-2:], self.window, strict=True)):
             raise ValueError(
-                f"y: expected images of at least {self._window[0]} × {self._window[1]}, the size "
+                f"y: expected images of at least {self.window[0]} × {self.window[1]}, the size "
                 f"of the kernels, got {describe(y)}"
             )
-
-    def check_codes(self, z, y: Tensor, name: str = "z") -> None:
-        """Raise unless z holds one code for each image of y."""
-        check_tensor(name, z, like=self.K)
-        expected = (*y.shape[: y.ndim - self.sample_ndim], *self._code_shape(y.shape[-2:]))
-        if z.shape != expected:
-            raise ValueError(f"{name}: expected shape {expected} for this y, got {describe(z)}")
 
     # ---- sizes ----
 
     @property
-    def _window(self) -> tuple[int, int]:
+    def window(self) -> tuple[int, int]:
+        """(a, b), the size of a kernel."""
         return tuple(self.K.shape[-2:])
 
     @property
-    def _channels(self) -> Tensor:
+    def channels(self) -> Tensor:
         """The kernels as (n, C, a, b)."""
         return self.K if self.K.ndim == 4 else self.K[:, None]
 
-    def _code_shape(self, size) -> tuple[int, int, int]:
-        (h, w), (a, b) = size, self._window
+    def code_shape(self, sample_shape) -> tuple[int, int, int]:
+        """The shape of the code of an image (…, h, w)."""
+        (h, w), (a, b) = sample_shape[-2:], self.window
         return (self.n_atoms, h, w) if self._wraps else (self.n_atoms, h - a + 1, w - b + 1)
 
     def _image_size(self, z: Tensor) -> tuple[int, int]:
-        (p, q), (a, b) = z.shape[-2:], self._window
+        (p, q), (a, b) = z.shape[-2:], self.window
         return (p, q) if self._wraps else (p + a - 1, q + b - 1)
 
     @property
     def _wraps(self) -> bool:
         return self.borders == "circular"
 
-    def _grid(self, size) -> tuple[int, int]:
+    def grid(self, size) -> tuple[int, int]:
         """Where the spectra live: a torus is its own grid, any other image may have some room."""
-        return tuple(size) if self._wraps else _fast_size(size)
+        return tuple(size) if self._wraps else fast_size(size)
 
-    def _continued(self, images: Tensor) -> Tensor:
+    def continued(self, images: Tensor) -> Tensor:
         """Images (N, C, h, w) that go on beyond the border, if they do, by a kernel less one."""
-        a, b = self._window
+        a, b = self.window
         return F.pad(images, (0, b - 1, 0, a - 1), "circular") if self._wraps else images
 
     # ---- the two ways to compute ----
 
     def _spectra(self, x: Tensor, grid) -> tuple[Tensor, Tensor]:
-        return torch.fft.rfft2(self._channels, s=grid), torch.fft.rfft2(x, s=grid)
+        return torch.fft.rfft2(self.channels, s=grid), torch.fft.rfft2(x, s=grid)
 
     def _mix(self, K: Tensor, z: Tensor) -> Tensor:
         """Spectra of the maps (N, n, …) → spectra of the images (N, C, …)."""
@@ -228,15 +205,27 @@ class ConvDictionary:
     def _back(self, K: Tensor, r: Tensor, grid, size) -> Tensor:
         """Spectra of images (N, C, …) → codes: correlate, then keep the places inside."""
         spectrum = sum(one.conj() * r[:, c, None] for c, one in enumerate(K.unbind(1)))
-        return _crop(torch.fft.irfft2(spectrum, s=grid), self._code_shape(size)[1:])
+        return crop(torch.fft.irfft2(spectrum, s=grid), self.code_shape(size)[1:])
 
     def _in_parts(self, function, x: Tensor) -> Tensor:
         """function(x) on as many samples at a time as keep the patches near 2²² numbers."""
-        patches = self._channels[0].numel() * x.shape[-1] * x.shape[-2]
+        patches = self.channels[0].numel() * x.shape[-1] * x.shape[-2]
         return torch.cat([function(part) for part in x.split(max(1, 2**22 // patches))])
 
 
-def _crop(x: Tensor, size) -> Tensor:
+def _largest_eigenvalue(dictionary: ConvDictionary) -> float:
+    """See :meth:`ConvDictionary.lipschitz`."""
+    K, window = dictionary.channels.detach().double(), dictionary.window
+    m, twice = [16 * side for side in window], [2 * side for side in window]
+    spectra = torch.fft.rfft2(K, s=twice)  # K's autocorrelation…
+    pairs = torch.einsum("nchw,ndhw->cdhw", spectra, spectra.conj())
+    M = torch.fft.rfft2(_spread(torch.fft.irfft2(pairs, s=twice), m)).abs()  # …has the spectrum M
+    slack = math.cos(math.pi * (window[0] - 1) / m[0]) * math.cos(math.pi * (window[1] - 1) / m[1])
+    return float(M.sum(1).max()) / slack
+
+
+def crop(x: Tensor, size) -> Tensor:
+    """The corner of this size of the last two axes, in one piece."""
     return x[..., : size[0], : size[1]].contiguous()
 
 
@@ -252,17 +241,17 @@ def _wrap(x: Tensor, size) -> Tensor:
     return image
 
 
-def _fast_size(size) -> tuple[int, int]:
+def fast_size(size) -> tuple[int, int]:
     """The next sides that have no prime factor above 5: FFTs of those are fast."""
-    return tuple(_fast_length(side) for side in size)
+    return tuple(fast_length(side) for side in size)
 
 
-def _fast_length(side: int) -> int:
+def fast_length(side: int) -> int:
     rest = side
     for prime in (2, 3, 5):
         while rest % prime == 0:
             rest //= prime
-    return side if rest == 1 else _fast_length(side + 1)
+    return side if rest == 1 else fast_length(side + 1)
 
 
 def _spread(lags: Tensor, m) -> Tensor:

@@ -6,18 +6,24 @@ The problem::
     min over unit-norm kernels K  of  mean over images of  min_Z ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .conv import ConvDictionary, _crop, _fast_size
-from .learning import _batches
+from .conv import ConvDictionary, crop, fast_size
+from .learning import batches_of, stacked, unit_norm
 from .progress import track
 from .solvers import fista
-from .validate import check_count, check_fraction, check_lam, check_tensor, describe
+from .validate import (
+    check_count,
+    check_fraction,
+    check_one_lam,
+    check_snapshots,
+    check_tensor,
+    describe,
+)
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,15 @@ def learn_kernels(
     Garcia-Cardona, B. Wohlberg, W. Yin, *First- and second-order methods for online convolutional
     dictionary learning* (2018).
     """
-    _check(images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed)
-    _check_snapshots(snapshots, steps)
+    check_images(
+        images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed
+    )
+    check_snapshots(snapshots, steps)
     generator = torch.Generator().manual_seed(seed)
-    learner = _Learner(images, n_kernels, size, zero_mean, generator)
+    learner = KernelLearner(images, n_kernels, size, zero_mean, generator)
     kept = {0: learner.K.clone()} if 0 in snapshots else {}
     energies, interrupted = [], False
-    batches = _batches(len(images), min(batch_size, len(images)), steps, generator)
+    batches = batches_of(len(images), min(batch_size, len(images)), steps, generator)
     try:
         for step, rows in enumerate(track(batches, "learning kernels", show=progress), start=1):
             energies.append(learner.code(rows, lam, nonnegative, iterations))
@@ -93,11 +101,12 @@ def learn_kernels(
                 kept[step] = learner.K.clone()
     except KeyboardInterrupt:
         interrupted = True
-    energy = torch.stack(energies) if energies else torch.zeros(0, dtype=torch.float64)
-    return LearnedKernels(ConvDictionary(learner.K), energy, learner.reseeded, kept, interrupted)
+    return LearnedKernels(
+        ConvDictionary(learner.K), stacked(energies), learner.reseeded, kept, interrupted
+    )
 
 
-class _Learner:
+class KernelLearner:
     """Kernels, the codes of all images, and the running correlations.
 
     A (n, n, 2a−1, 2a−1): Aᵢⱼ(s) = Σₓ Zᵢ(x)Zⱼ(x + s), lag 0 in the middle. B (n, C, a, a): Bᵢ(s) =
@@ -107,7 +116,7 @@ class _Learner:
     def __init__(self, images: Tensor, n: int, size: int, zero_mean: bool, generator):
         self.images, self.size, self.zero_mean = images, size, zero_mean
         channels = images.shape[1:-2]
-        self.K = self.feasible(_noise(n, channels, size, generator).to(images))
+        self.K = self.feasible(kernel_noise(n, channels, size, generator).to(images))
         places = [side - size + 1 for side in images.shape[-2:]]
         self.codes = images.new_zeros(len(images), n, *places)
         self.reseeded = 0
@@ -122,30 +131,24 @@ class _Learner:
         """The nearest kernel of norm 1 (and mean 0 if asked for), for one or for all."""
         if self.zero_mean:
             K = K - K.mean((-2, -1), keepdim=True)
-        over = tuple(range(1, K.ndim))
-        return K / K.square().sum(over, keepdim=True).sqrt().clamp(min=torch.finfo(K.dtype).tiny)
+        return unit_norm(K, tuple(range(1, K.ndim)))
 
     def colours(self, x: Tensor) -> Tensor:
         """Grey images and kernels get their one channel."""
         return x if self.images.ndim == 4 else x[:, None]
 
     def code(self, rows: Tensor, lam: float, nonnegative: bool, iterations: int) -> Tensor:
-        solution = fista(
-            ConvDictionary(self.K),
-            self.images[rows],
-            lam,
-            z0=self.codes[rows],
-            nonnegative=nonnegative,
-            tol=None,
-            max_iter=iterations,
-        )
+        """Better codes for a batch, from their last ones; returns their mean energy."""
+        options = {"nonnegative": nonnegative, "tol": None, "max_iter": iterations}
+        images, z0 = self.images[rows], self.codes[rows]
+        solution = fista(ConvDictionary(self.K), images, lam, z0=z0, **options)
         self.codes[rows] = solution.z
         return solution.energy.mean()
 
     def remember(self, rows: Tensor, forgetting: float) -> None:
         """Let the running correlations fade and add the batch's; a spectrum's product is one."""
         size, a = self.images.shape[-2:], self.size
-        grid = _fast_size(size)
+        grid = fast_size(size)
         Z = torch.fft.rfft2(self.codes[rows], s=grid)
         Y = torch.fft.rfft2(self.colours(self.images[rows]), s=grid)
         lags = torch.arange(1 - a, a)
@@ -156,7 +159,7 @@ class _Learner:
             self.A[i, i:] += pairs
             self.A[i + 1 :, i] += pairs[1:].flip(-2, -1)
         spectrum = torch.stack([(Z.conj() * Y[:, c, None]).sum(0) for c in range(Y.shape[1])], 1)
-        self.B.mul_(forgetting).add_(_crop(torch.fft.irfft2(spectrum, s=grid), (a, a)))
+        self.B.mul_(forgetting).add_(crop(torch.fft.irfft2(spectrum, s=grid), (a, a)))
 
     def sweep(self) -> None:
         """Move each kernel by a gradient step and to the nearest feasible one: the objective, with
@@ -201,21 +204,21 @@ class _Learner:
         right = (energy.sum(1) @ steps).round().int().tolist()
         moved = [i for i in range(len(self.K)) if down[i] or right[i]]
         for i in moved:
-            self.K[i] = _shift(self.K[i], -down[i], -right[i])
-            self.codes[:, i] = _shift(self.codes[:, i], down[i], right[i])
+            self.K[i] = shift(self.K[i], -down[i], -right[i])
+            self.codes[:, i] = shift(self.codes[:, i], down[i], right[i])
         if moved:
             self.K = self.feasible(self.K)
             self.forget()
 
 
-def _noise(n: int, channels, size: int, generator) -> Tensor:
+def kernel_noise(n: int, channels, size: int, generator) -> Tensor:
     """Noise under a Gaussian window, so that kernels begin in the middle."""
     x = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     window = torch.exp(-(x[:, None] ** 2 + x**2) / (2 * (size / 4) ** 2))
     return torch.randn(n, *channels, size, size, generator=generator, dtype=torch.float64) * window
 
 
-def _shift(x: Tensor, down: int, right: int) -> Tensor:
+def shift(x: Tensor, down: int, right: int) -> Tensor:
     """The last two axes moved by whole steps; what leaves is lost, zeros come in."""
     h, w = x.shape[-2:]
     out = torch.zeros_like(x)
@@ -225,7 +228,9 @@ def _shift(x: Tensor, down: int, right: int) -> Tensor:
     return out
 
 
-def _check(images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed):
+def check_images(
+    images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed
+):
     check_tensor("images", images)
     if images.ndim not in (3, 4):
         raise ValueError(
@@ -239,16 +244,6 @@ def _check(images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, 
         check_count(name, value)
     if size > min(images.shape[-2:]):
         raise ValueError(f"size: expected at most the images' {min(images.shape[-2:])}, got {size}")
-    if isinstance(lam, Tensor) and lam.ndim > 0:
-        raise ValueError(f"lam: expected one number for all images, got {describe(lam)}")
-    check_lam(lam, 1, images.device)
+    check_one_lam(lam, images.device)
     check_fraction("forgetting", forgetting, 0, 1)
     check_count("seed", seed, minimum=0)
-
-
-def _check_snapshots(snapshots, steps: int) -> None:
-    if not isinstance(snapshots, Collection):
-        raise TypeError(f"snapshots: expected a tuple of steps, got {describe(snapshots)}")
-    for step in snapshots:
-        if check_count("snapshots", step, minimum=0) > steps:
-            raise ValueError(f"snapshots: expected steps from 0 to {steps}, got {step}")

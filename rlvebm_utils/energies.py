@@ -2,27 +2,37 @@
 
 One convention in the whole course::
 
-    E(y, z) = ½‖y − Wz‖² + λ‖z‖₁
- (The lecture writes ‖y − Wz‖² without the ½, but iterates for the form above; notebook 02 shows the
+    E(y, z) = ½‖y − Wz‖² + λR(z),  with R(z) = ‖z‖₁ unless another penalty is given
+
+(The lecture writes ‖y − Wz‖² without the ½, but iterates for the form above; notebook 02 shows the
 factor.)
- Every function takes one sample or a batch and returns one float64 number per sample: with float32
+
+Every function takes one sample or a batch and returns one float64 number per sample: with float32
 data too, since a difference of energies is small beside the energies. Only samples, codes and the
-dictionary must agree in dtype and device.
+dictionary must agree in dtype and device. ``nonnegative=True`` is short for
+``penalty=L1(nonnegative=True)``.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .validate import check_dictionary, check_lam
+from .operators import undisturbed
+from .penalties import Penalty
+from .problem import Problem
 
 
-class Certificate(NamedTuple):
-    """What is known of a code z: E(y, z) ≥ min E ≥ ``dual``. Float64, one entry per sample."""
+@dataclass(frozen=True)
+class Certificate:
+    """What is known of a code z: E(y, z) ≥ min E ≥ ``dual``. Float64, one entry per sample.
+
+    rounding: how well an energy can be known at all, ½ε‖y‖² in the dtype of the samples.
+    """
 
     energy: Tensor
     dual: Tensor
+    rounding: Tensor
 
     @property
     def gap(self) -> Tensor:
@@ -37,126 +47,163 @@ class Certificate(NamedTuple):
         relative = self.gap / self.dual.clamp(min=0)
         return torch.where(self.gap == 0, 0.0, relative)  # NaN (overflow) stays NaN
 
+    def done(self, tol: float | None) -> Tensor:
+        """The one rule for "good enough": the relative gap is at most tol, or rounding hides what
+        is left. Nobody is done without a tolerance, nor with a NaN.
+        """
+        if tol is None:
+            return torch.zeros_like(self.gap, dtype=torch.bool)
+        return (self.relative_gap <= tol) | (self.gap <= self.rounding)
 
-def energy(dictionary, y: Tensor, z: Tensor, lam: float | Tensor) -> Tensor:
-    """E(y, z) = ½‖y − Wz‖² + λ‖z‖₁ of each sample.
+    def map(self, change) -> "Certificate":
+        """Each of the three tensors, changed: some rows of them, say."""
+        return Certificate(change(self.energy), change(self.dual), change(self.rounding))
 
-    y: (d,) or (N, d); z: (n,) or (N, n); lam: a number ≥ 0 or one per sample. Returns float64,
-    shape () or (N,).
+
+def energy(
+    dictionary,
+    y: Tensor,
+    z: Tensor,
+    lam: float | Tensor,
+    *,
+    penalty: Penalty | None = None,
+) -> Tensor:
+    """E(y, z) = ½‖y − Wz‖² + λR(z) of each sample.
+
+    y: (d,) or (N, d); z: (n,) or (N, n); lam: a number ≥ 0 or one per sample; penalty: the L1 norm
+    unless given. Returns float64, shape () or (N,). Raises TypeError or ValueError, naming the
+    argument, on bad input.
     """
-    y, z, lam, unbatch = _prepare(dictionary, y, z, lam)
-    return unbatch(_energy(y - dictionary.in_float64.decode(z), z, lam))
+    problem = Problem.of(dictionary, y, lam, penalty)
+    z = problem.codes(z).double()
+    with undisturbed():
+        return problem.unbatch(_energy(residual(problem, z), problem.penalty.value(z), problem.lam))
 
 
-def lambda_max(dictionary, y: Tensor, nonnegative: bool = False) -> Tensor:
-    """The smallest λ at which z = 0 is the best code: ‖Wᵀy‖_∞, or max(Wᵀy, 0) for non-negative
-    codes.
+def lambda_max(
+    dictionary, y: Tensor, nonnegative: bool = False, *, penalty: Penalty | None = None
+) -> Tensor:
+    """The smallest λ at which z = 0 is the best code: the dual norm of Wᵀy.
 
-    y: (d,) or (N, d). Returns float64, shape () or (N,). The natural unit of λ: at half of it the
-    code is sparse, at all of it empty.
+    That is ‖Wᵀy‖_∞, or the largest entry of max(Wᵀy, 0) for non-negative codes. y: (d,) or (N, d).
+    Returns float64, shape () or (N,). The natural unit of λ: at half of it the code is sparse, at
+    all of it empty.
     """
-    check_dictionary(dictionary)
-    dictionary.check_samples(y)
-    correlation = _over_code(dictionary.in_float64.adjoint(y.detach().double()), dictionary)
-    return correlation.amax(-1).clamp(min=0) if nonnegative else correlation.abs().amax(-1)
+    problem = Problem.of(dictionary, y, 0.0, penalty, nonnegative)
+    exact = problem.in_float64
+    with undisturbed():
+        return problem.unbatch(problem.penalty.dual_norm(exact.operator.adjoint(exact.y)))
 
 
 def duality_gap(
-    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False
+    dictionary,
+    y: Tensor,
+    z: Tensor,
+    lam: float | Tensor,
+    nonnegative: bool = False,
+    *,
+    penalty: Penalty | None = None,
 ) -> Tensor:
     """How far E(y, z) can be above min_z E(y, z), at most. Float64, ≥ 0, shape () or (N,).
 
     See :func:`certificate`, which also returns the two values whose difference this is.
     """
-    return certificate(dictionary, y, z, lam, nonnegative).gap
+    return certificate(dictionary, y, z, lam, nonnegative, penalty=penalty).gap
 
 
 def certificate(
-    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False
+    dictionary,
+    y: Tensor,
+    z: Tensor,
+    lam: float | Tensor,
+    nonnegative: bool = False,
+    *,
+    penalty: Penalty | None = None,
 ) -> Certificate:
     """The energy of a code and a lower bound on the energy of every code.
 
-    The dual problem: max_u ⟨y, u⟩ − ½‖u‖² subject to ‖Wᵀu‖_∞ ≤ λ (for non-negative codes: Wᵀu ≤ λ).
-    Any feasible u gives a lower bound. At the best code u is the residual r = y − Wz; elsewhere r
-    is scaled until it is feasible, as far as the constraint allows and no further than is best. At
-    λ = 0 the part of r that no code can reach is feasible as it is and stays whole, so that the
-    bound is tight there too (for non-negative codes only where no constraint z ≥ 0 is active).
+    The dual problem: max_u ⟨y, u⟩ − ½‖u‖² subject to R*(Wᵀu) ≤ λ, where R* is the penalty's dual
+    norm (L1: ‖Wᵀu‖_∞ ≤ λ; for non-negative codes: Wᵀu ≤ λ). Any feasible u gives a lower bound. At
+    the best code u is the residual r = y − Wz; elsewhere r is scaled until it is feasible, as far
+    as the constraint allows and no further than is best. At λ = 0 the part of r that no code can
+    reach is feasible as it is and stays whole, so that the bound is tight there too (for
+    non-negative codes only where no constraint z ≥ 0 is active).
 
     Source: L. El Ghaoui, V. Viallon, T. Rabbani, *Safe feature elimination* (2012), section 2; λ =
     0 is ours. Raises ValueError when ``nonnegative`` is asked for and z has a negative entry.
     """
-    y, z, lam, unbatch = _prepare(dictionary, y, z, lam, nonnegative)
-    return Certificate(*map(unbatch, _certificate(dictionary, y, z, lam, nonnegative)))
+    problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
+    with undisturbed():
+        return certify(problem, problem.codes(z)).map(problem.unbatch)
 
 
 def kkt_residual(
-    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False
+    dictionary,
+    y: Tensor,
+    z: Tensor,
+    lam: float | Tensor,
+    nonnegative: bool = False,
+    *,
+    penalty: Penalty | None = None,
 ) -> Tensor:
     """How far z is from satisfying the optimality (KKT) conditions, in the units of λ. Float64,
     shape () or (N,).
 
-    z is the best code exactly when, with c = Wᵀ(y − Wz): c_j = λ·sign(z_j) where z_j ≠ 0, and |c_j|
-    ≤ λ where z_j = 0 (for non-negative codes c_j ≤ λ there). Returned is the largest violation over
-    the entries.
+    z is the best code exactly when c = Wᵀ(y − Wz) lies in λ∂R(z). For the L1 norm: c_j =
+    λ·sign(z_j) where z_j ≠ 0, and |c_j| ≤ λ where z_j = 0 (for non-negative codes c_j ≤ λ there).
+    Returned is the largest violation over the entries, or over the groups.
     """
-    y, z, lam, unbatch = _prepare(dictionary, y, z, lam, nonnegative)
-    operator = dictionary.in_float64
-    c = _over_code(operator.adjoint(y - operator.decode(z)), dictionary)
-    z, lam = _over_code(z, dictionary), lam[:, None]
-    off_support = (c if nonnegative else c.abs()) - lam
-    violation = torch.where(z == 0, off_support.clamp(min=0), (c - lam * z.sign()).abs())
-    return unbatch(violation.amax(-1))
+    problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
+    z = problem.codes(z).double()
+    with undisturbed():
+        c = problem.operator.in_float64.adjoint(residual(problem, z))
+        return problem.unbatch(problem.penalty.distance(c, z, problem.lam))
 
 
-# ---- the same in float64 on a checked batch; the solvers call these ----
+# ---- the same on a problem that is checked and batched; the solvers call these ----
 
 
-def _certificate(dictionary, y: Tensor, z: Tensor, lam: Tensor, nonnegative: bool) -> Certificate:
-    operator = dictionary.in_float64
-    r = y - operator.decode(z)
-    c = _over_code(operator.adjoint(r), dictionary)
-    seen = c.amax(-1) if nonnegative else c.abs().amax(-1)
-    return _bounds(operator, y, z, r, seen, lam, nonnegative)
+def residual(problem: Problem, z: Tensor) -> Tensor:
+    """r = y − Wz in float64, for codes in float64."""
+    exact = problem.in_float64
+    return exact.y - exact.operator.decode(z)
 
 
-def _bounds(operator, y: Tensor, z: Tensor, r: Tensor, seen: Tensor, lam: Tensor, nonnegative):
-    """The certificate from the residuals r = y − Wz and, of each, the largest of Wᵀr."""
-    r, y = r.flatten(1), y.flatten(1)
-    # The best multiple of r is ⟨y, r⟩/‖r‖²; feasible multiples end at λ / max Wᵀr.
-    squared = r.square().sum(-1)
-    best = torch.where(squared > 0, (y * r).sum(-1) / squared, 1.0)
-    most = torch.where(seen > 0, lam / seen, torch.inf)
-    least = torch.zeros_like(most) if nonnegative else -most
-    u = torch.clamp(best, least, most)[:, None] * r
-
-    # At λ = 0 feasible means out of every atom's reach (for non-negative codes: against all).
-    bound = lam == 0 if not nonnegative else (lam == 0) & (seen > 0)
-    if bound.any():
-        whole = operator.unreachable(r) if operator.unreachable else torch.zeros_like(r)
-        u = torch.where(bound[:, None], whole, u)
-    dual = (y * u).sum(-1) - 0.5 * u.square().sum(-1)
-    return Certificate(_energy(r, z, lam), dual)
+def certify(problem: Problem, z: Tensor) -> Certificate:
+    """The certificate of codes (N, …), all of it computed from them in float64."""
+    z = z.double()
+    r = residual(problem, z)
+    seen = problem.penalty.dual_norm(problem.operator.in_float64.adjoint(r))
+    return bounds(problem, r, seen, problem.penalty.value(z))
 
 
-def _energy(r: Tensor, z: Tensor, lam: Tensor) -> Tensor:
-    fit = 0.5 * r.flatten(1).square().sum(1)
-    return fit + lam * z.flatten(1).abs().sum(1)
+def bounds(problem: Problem, r: Tensor, seen: Tensor, value: Tensor) -> Certificate:
+    """The certificate from what it needs of the codes, in float64: the residuals r = y − Wz, the
+    dual norm of Wᵀr and R(z).
+    """
+    scaled = _best_feasible_scale(problem, r, seen)
+    u = problem.column_of_samples(scaled) * r
+    # At λ = 0 feasible means out of every atom's reach
+    free = (problem.lam == 0) & (seen > 0)
+    if free.any():
+        whole = problem.operator.in_float64.unreachable(r)
+        u = torch.where(problem.column_of_samples(free), whole, u)
+    dual = _dots(problem.in_float64.y, u) - 0.5 * _dots(u, u)
+    return Certificate(_energy(r, value, problem.lam), dual, problem.rounding)
 
 
-def _prepare(dictionary, y: Tensor, z: Tensor, lam, nonnegative: bool = False):
-    """Check everything; return float64 batches and the function that undoes the batching."""
-    check_dictionary(dictionary)
-    dictionary.check_samples(y)
-    dictionary.check_codes(z, y)
-    if nonnegative and (z < 0).any():
-        raise ValueError(f"z: expected non-negative codes, got a minimum of {float(z.min())}")
-    single = y.ndim == dictionary.sample_ndim
-    if single:
-        y, z = y[None], z[None]
-    lam = check_lam(lam, len(y), y.device)
-    y, z = y.detach().double(), z.detach().double()
-    return y, z, lam, (lambda x: x[0]) if single else (lambda x: x)
+def _best_feasible_scale(problem: Problem, r: Tensor, seen: Tensor) -> Tensor:
+    """The best multiple of r is ⟨y, r⟩/‖r‖²; feasible multiples end at λ over the dual norm."""
+    squared = _dots(r, r)
+    best = torch.where(squared > 0, _dots(problem.in_float64.y, r) / squared, 1.0)
+    most = torch.where(seen > 0, problem.lam / seen, torch.inf)
+    least = -most if problem.penalty.symmetric else torch.zeros_like(most)
+    return torch.clamp(best, least, most)
 
 
-def _over_code(x: Tensor, dictionary) -> Tensor:
-    return x.flatten(-dictionary.code_ndim) if dictionary.code_ndim > 1 else x
+def _energy(r: Tensor, value: Tensor, lam: Tensor) -> Tensor:
+    return 0.5 * _dots(r, r) + lam * value
+
+
+def _dots(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).flatten(1).sum(1)

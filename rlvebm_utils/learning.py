@@ -6,7 +6,6 @@ The problem::
     min over W with unit-norm columns  of  mean over samples of  min_z ½‖y − Wz‖² + λ‖z‖₁
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -15,7 +14,15 @@ from torch import Tensor
 from .operators import Dictionary
 from .progress import track
 from .solvers import fista
-from .validate import check_count, check_fraction, check_lam, check_tensor, describe
+from .validate import (
+    check_count,
+    check_flag,
+    check_fraction,
+    check_one_lam,
+    check_snapshots,
+    check_tensor,
+    describe,
+)
 
 
 @dataclass(frozen=True)
@@ -57,40 +64,45 @@ def learn_dictionary(
 
     nonnegative: codes *and* atoms ≥ 0 (parts that only add up: strokes). seed: the order of the
     batches and the first atoms. snapshots: steps after which W is kept (0 is the start). progress:
-    show a bar.
+    show a bar. An interrupt (Ctrl-C, or the notebook's stop button) ends the learning early and
+    keeps what was learned.
 
     Raises TypeError or ValueError, naming the argument, on bad input; y is never changed. Source:
     J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online dictionary learning for sparse coding* (ICML
     2009).
     """
-    _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting, seed, snapshots)
+    check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative)
+    for name, value in (("batch_size", batch_size), ("iterations", iterations)):
+        check_count(name, value)
+    check_fraction("forgetting", forgetting, 0, 1)
     generator = torch.Generator().manual_seed(seed)
-    W = _first_atoms(y, n_atoms, nonnegative, generator)
+    W = first_atoms(y, n_atoms, nonnegative, generator)
     A, B = y.new_zeros(n_atoms, n_atoms), torch.zeros_like(W)
     codes = y.new_zeros(len(y), n_atoms)
     kept = {0: W.clone()} if 0 in snapshots else {}
-    energies, reseeded = [], 0
-    batches = _batches(len(y), min(batch_size, len(y)), steps, generator)
-    for step, rows in enumerate(track(batches, "learning the dictionary", show=progress), start=1):
-        batch = y[rows]
-        solution = fista(
-            Dictionary(W),
-            batch,
-            lam,
-            z0=codes[rows],
-            nonnegative=nonnegative,
-            tol=None,
-            max_iter=iterations,
-        )
-        z = codes[rows] = solution.z
-        energies.append(solution.energy.mean())
-        A.mul_(forgetting).addmm_(z.T, z)
-        B.mul_(forgetting).addmm_(batch.T, z)
-        update_atoms(W, A, B, nonnegative=nonnegative)
-        reseeded += _reseed(W, A, B, batch, z, nonnegative)
-        if step in snapshots:
-            kept[step] = W.clone()
-    return LearnedDictionary(Dictionary(W), torch.stack(energies), reseeded, kept)
+    energies, reseeded, interrupted = [], 0, False
+    batches = batches_of(len(y), min(batch_size, len(y)), steps, generator)
+    options = {"nonnegative": nonnegative, "tol": None, "max_iter": iterations}
+    try:
+        for step, rows in enumerate(track(batches, "learning the dictionary", progress), start=1):
+            batch = y[rows]
+            solution = fista(Dictionary(W), batch, lam, z0=codes[rows], **options)
+            z = codes[rows] = solution.z
+            energies.append(solution.energy.mean())
+            A.mul_(forgetting).addmm_(z.T, z)
+            B.mul_(forgetting).addmm_(batch.T, z)
+            update_atoms(W, A, B, nonnegative=nonnegative)
+            reseeded += reseed(W, A, B, batch, z, nonnegative)
+            if step in snapshots:
+                kept[step] = W.clone()
+    except KeyboardInterrupt:
+        interrupted = True
+    return LearnedDictionary(Dictionary(W), stacked(energies), reseeded, kept, interrupted)
+
+
+def stacked(energies: list[Tensor]) -> Tensor:
+    """One number a step; an empty float64 tensor when no step was made."""
+    return torch.stack(energies) if energies else torch.zeros(0, dtype=torch.float64)
 
 
 def update_atoms(W: Tensor, A: Tensor, B: Tensor, *, nonnegative: bool = False) -> None:
@@ -110,7 +122,7 @@ def update_atoms(W: Tensor, A: Tensor, B: Tensor, *, nonnegative: bool = False) 
             W[:, j] = atom / norm
 
 
-def _reseed(W, A, B, batch, z, nonnegative) -> int:
+def reseed(W, A, B, batch, z, nonnegative) -> int:
     """Replace atoms whose share of the codes is negligible by the worst-reconstructed residuals;
     return how many.
     """
@@ -124,25 +136,27 @@ def _reseed(W, A, B, batch, z, nonnegative) -> int:
     size = torch.linalg.vector_norm(residual, dim=1)
     worst = size.argsort(descending=True)[: min(len(dead), int((size > 0).sum()))]
     dead = dead[: len(worst)]
-    W[:, dead] = _unit_norm(residual[worst].T)
+    W[:, dead] = unit_norm(residual[worst].T)
     A[dead], A[:, dead], B[:, dead] = 0, 0, 0
     return len(dead)
 
 
-def _first_atoms(y: Tensor, n_atoms: int, nonnegative: bool, generator) -> Tensor:
+def first_atoms(y: Tensor, n_atoms: int, nonnegative: bool, generator) -> Tensor:
     """Noise that has the size of the data, dimension by dimension; unit norm."""
     noise = torch.rand(y.shape[1], n_atoms, generator=generator, dtype=torch.float64)
     if not nonnegative:
         noise = noise - 0.5
     size = y.square().mean(0).sqrt()
-    return _unit_norm(noise.to(y) * size[:, None])
+    return unit_norm(noise.to(y) * size[:, None])
 
 
-def _unit_norm(W: Tensor) -> Tensor:
-    return W / torch.linalg.vector_norm(W, dim=0).clamp(min=torch.finfo(W.dtype).tiny)
+def unit_norm(x: Tensor, over=0) -> Tensor:
+    """x scaled to Euclidean norm 1 over some dimensions: columns unless told; zeros stay zeros."""
+    norm = torch.linalg.vector_norm(x, dim=over, keepdim=True)
+    return x / norm.clamp(min=torch.finfo(x.dtype).tiny)
 
 
-def _batches(n_samples: int, size: int, steps: int, generator) -> list[Tensor]:
+def batches_of(n_samples: int, size: int, steps: int, generator) -> list[Tensor]:
     """Row numbers of each step's batch: every sample once per pass, in a new order each time."""
     passes = -(-steps * size // (n_samples // size * size)) if n_samples >= size else steps
     orders = (torch.randperm(n_samples, generator=generator) for _ in range(passes))
@@ -150,26 +164,16 @@ def _batches(n_samples: int, size: int, steps: int, generator) -> list[Tensor]:
     return batches[:steps]
 
 
-def _check(y, n_atoms, lam, steps, batch_size, iterations, forgetting, seed, snapshots) -> None:
+def check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative) -> None:
+    """What every learner of atoms asks of its arguments; raises TypeError or ValueError."""
     check_tensor("y", y)
     if y.ndim != 2:
         raise ValueError(f"y: expected a batch of samples (N, d), got {describe(y)}")
     if not y.any():
         raise ValueError(f"y: expected at least one non-zero sample, got an all-zero {describe(y)}")
-    for name, value in (
-        ("n_atoms", n_atoms),
-        ("steps", steps),
-        ("batch_size", batch_size),
-        ("iterations", iterations),
-    ):
-        check_count(name, value)
-    if isinstance(lam, Tensor) and lam.ndim > 0:
-        raise ValueError(f"lam: expected one number for all samples, got {describe(lam)}")
-    check_lam(lam, 1, y.device)
-    check_fraction("forgetting", forgetting, 0, 1)
+    check_count("n_atoms", n_atoms)
+    check_count("steps", steps)
+    check_one_lam(lam, y.device)
     check_count("seed", seed, minimum=0)
-    if not isinstance(snapshots, Collection):
-        raise TypeError(f"snapshots: expected a tuple of steps, got {describe(snapshots)}")
-    for step in snapshots:
-        if check_count("snapshots", step, minimum=0) > steps:
-            raise ValueError(f"snapshots: expected steps from 0 to {steps}, got {step}")
+    check_snapshots(snapshots, steps)
+    check_flag("nonnegative", nonnegative)

@@ -27,7 +27,15 @@ from torch import Tensor, nn
 from .energies import certificate
 from .penalties import nonnegative_soft_threshold, soft_threshold
 from .progress import track
-from .validate import check_count, check_dictionary, check_fraction, check_lam, describe
+from .validate import (
+    check_count,
+    check_dictionary,
+    check_flag,
+    check_fraction,
+    check_lam,
+    check_one_lam,
+    describe,
+)
 
 
 class LISTA(nn.Module):
@@ -56,10 +64,10 @@ class LISTA(nn.Module):
         super().__init__()
         check_dictionary(dictionary)
         check_count("steps", steps)
-        if isinstance(lam, Tensor) and lam.ndim > 0:
-            raise ValueError(f"lam: expected one number for all samples, got {describe(lam)}")
-        W, L = _atoms(dictionary), dictionary.lipschitz()
-        lam = float(check_lam(lam, 1, W.device))
+        check_flag("nonnegative", nonnegative)
+        check_flag("shared", shared)
+        W, L = dictionary.atoms.detach(), dictionary.lipschitz()
+        lam = check_one_lam(lam, W.device)
         if lam == 0:
             raise ValueError("lam: expected a number > 0, got 0.0")
         self.dictionary, self.lam, self.steps = dictionary, lam, steps
@@ -97,10 +105,10 @@ class LISTA(nn.Module):
 
     def operators(self, k: int):
         """A and B of step k = 0 … K − 1, as operators like the dictionary; the first has no B."""
-        A = _like(self.dictionary, self.A[0 if self.shared else k])
+        A = self.dictionary.with_atoms(self.A[0 if self.shared else k])
         if k == 0:
             return A, None
-        return A, _like(self.dictionary, self.B[0 if self.shared else k - 1])
+        return A, self.dictionary.with_atoms(self.B[0 if self.shared else k - 1])
 
     def relative_gap(
         self, y: Tensor, z: Tensor | None = None, *, lam: float | Tensor | None = None
@@ -255,7 +263,7 @@ def _value(lista: LISTA, y: Tensor, codes: Tensor | None) -> float:
 
 def _optimiser(lista: LISTA, learning_rate: float, steps: int):
     """Adam moves every entry by about its learning rate, so each parameter has one of its size."""
-    W = _atoms(lista.dictionary)
+    W = lista.dictionary.atoms
     entry = float(W.square().mean().sqrt())
     squared = float(W.square().sum()) / lista.dictionary.n_atoms  # mean ‖w‖² of the atoms
     scale = {
@@ -300,25 +308,6 @@ def _check_training(lista, y, codes, steps, batch_size, learning_rate, seed) -> 
     check_count("seed", seed, minimum=0)
     if not any(parameter.requires_grad for parameter in lista.parameters()):
         raise ValueError("lista: expected a parameter that requires a gradient, got none")
-
-
-# ---- what an operator is made of ----
-
-
-def _atoms_name(dictionary) -> str:
-    """A matrix of atoms W, or kernels K."""
-    return "W" if hasattr(dictionary, "W") else "K"
-
-
-def _atoms(dictionary) -> Tensor:
-    return getattr(dictionary, _atoms_name(dictionary)).detach()
-
-
-def _like(dictionary, atoms: Tensor):
-    """The same kind of operator with other atoms; gradients flow through to them."""
-    other = copy.copy(dictionary)
-    setattr(other, _atoms_name(dictionary), atoms)
-    return other
 
 
 def _copies(W: Tensor, count: int) -> Tensor:

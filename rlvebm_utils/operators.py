@@ -1,19 +1,146 @@
-"""Dictionaries as linear operators: the only place that knows what a code looks like.
- A solver asks an operator for four things: ``decode(z)``, its ``adjoint(r)``, the gradient of ½‖y −
-Wz‖² and the Lipschitz constant L of that gradient. Whoever answers these can be solved by every
-solver of the package.
+"""Dictionaries as linear operators: what a solver asks of one, and the dense one.
+
+Six things, that is all: see :class:`Operator`. Whoever answers them can be solved, certified and
+unrolled by everything in the package.
 """
 
 from collections.abc import Callable
-from functools import cached_property
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .validate import check_tensor, describe
+from .validate import check_range, check_tensor, describe
 
 
-class Dictionary:
+@contextmanager
+def undisturbed():
+    """Whatever the caller has switched on: no gradients are recorded, no autocast rounds, and
+    tensors made here may be changed in place (which those of ``torch.inference_mode`` may not).
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.no_grad())
+        for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+class Operator:
+    """A linear map W from codes z to samples y ≈ Wz, given by what it does.
+
+    An operator of your own derives from this class and answers six things:
+
+    * ``atoms``: the tensor that W is made of. Samples and codes have its dtype and device.
+    * ``with_atoms(atoms)``: the same kind of operator made of other atoms, which are neither copied
+      nor checked, so that gradients flow through to them.
+    * ``code_shape(sample_shape)``: the shape of the code of one sample.
+    * ``decode(z)``: Wz, for codes of any number of leading (batch) dimensions.
+    * ``adjoint(r)``: Wᵀr, likewise; ⟨Wz, r⟩ = ⟨z, Wᵀr⟩.
+    * ``lipschitz()``: a number L not below the largest eigenvalue of WᵀW.
+
+    ``sample_ndim`` and ``code_ndim`` say how many dimensions one sample and one code have. The rest
+    has a default here, to be replaced where something better is known. CONTRIBUTING.md has an
+    example of 15 lines.
+    """
+
+    sample_ndim = 1
+    code_ndim = 1
+    n_atoms = 1  # how many atoms LISTA gives a threshold of their own: the first side of a code
+    atoms: Tensor
+    _memory: tuple[Tensor, dict] | None = None
+
+    def with_atoms(self, atoms: Tensor) -> "Operator":
+        """The same kind of operator made of other atoms."""
+        raise NotImplementedError("with_atoms")
+
+    def code_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the code of one sample of this shape."""
+        raise NotImplementedError("code_shape")
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Wz: codes → samples."""
+        raise NotImplementedError("decode")
+
+    def adjoint(self, r: Tensor) -> Tensor:
+        """Wᵀr: samples → codes."""
+        raise NotImplementedError("adjoint")
+
+    def lipschitz(self) -> float:
+        """L, no smaller than the largest eigenvalue of WᵀW."""
+        raise NotImplementedError("lipschitz")
+
+    # ---- defaults ----
+
+    def gradient(self, y: Tensor) -> Callable[[Tensor], Tensor]:
+        """For a batch of samples y, the function z ↦ Wᵀ(Wz − y)."""
+        return lambda z: self.adjoint(self.decode(z) - y)
+
+    def unreachable(self, r: Tensor) -> Tensor:
+        """The part of samples r (N, …) that no code can produce, or less of it: a bound at λ = 0 is
+        as good as this. Zero, unless an operator knows better: true and weak.
+        """
+        return torch.zeros_like(r)
+
+    def to(self, *, device=None, dtype=None) -> "Operator":
+        """The same operator on another device or in another dtype."""
+        atoms = self.atoms.detach()
+        return self.with_atoms(atoms.to(device=device or atoms.device, dtype=dtype or atoms.dtype))
+
+    @property
+    def in_float64(self) -> "Operator":
+        """The same operator in float64, where energies and certificates are computed."""
+        return self if self.atoms.dtype == torch.float64 else self.recall(_to_float64)
+
+    def check_samples(self, y) -> None:
+        """Raise TypeError or ValueError unless y is one sample or a batch, finite, of the
+        operator's dtype and device.
+        """
+        check_tensor("y", y, like=self.atoms)
+        if y.ndim not in (self.sample_ndim, self.sample_ndim + 1):
+            dims = f"{self.sample_ndim} dimensions, or one more for a batch"
+            raise ValueError(f"y: expected a tensor of {dims}, got {describe(y)}")
+
+    def check_codes(self, z, y: Tensor, name: str = "z") -> None:
+        """Raise TypeError or ValueError unless z holds one code for each sample of y."""
+        check_tensor(name, z, like=self.atoms)
+        batch = y.ndim - self.sample_ndim
+        expected = (*y.shape[:batch], *self.code_shape(tuple(y.shape[batch:])))
+        if z.shape != expected:
+            raise ValueError(f"{name}: expected shape {expected} for this y, got {describe(z)}")
+
+    # ---- what is computed once ----
+
+    def recall(self, make: Callable[["Operator"], Any]) -> Any:
+        """make(self), computed once and kept for as long as the atoms are the same numbers.
+
+        They are compared at each call with a copy: whatever way they were changed, nothing that was
+        computed from other atoms comes back. Gradients and autocast are off while ``make`` runs.
+        """
+        if self._memory is None or not _same(self._memory[0], self.atoms):
+            with undisturbed():
+                self._memory = (self.atoms.detach().clone(), {})
+        kept = self._memory[1]
+        if make not in kept:
+            with undisturbed():
+                kept[make] = make(self)
+        return kept[make]
+
+    def __getstate__(self) -> dict:
+        """For copies and pickles: without what can be computed again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_memory"}
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
+
+
+def _to_float64(operator: Operator) -> Operator:
+    return operator.to(dtype=torch.float64)
+
+
+class Dictionary(Operator):
     """The map z ↦ Wz from codes z ∈ ℝⁿ to samples y ∈ ℝᵈ. The columns of W are the *atoms*.
 
     W: tensor of shape (d, n), float32 or float64, on any device. It is copied, so later changes to
@@ -24,28 +151,27 @@ class Dictionary:
     matrix with at least one non-zero entry.
     """
 
-    sample_ndim = 1  # dimensions of one sample and of one code, without the batch
-    code_ndim = 1
-
     def __init__(self, W: Tensor):
         check_tensor("W", W)
         if W.ndim != 2:
             raise ValueError(f"W: expected a matrix (dimension, atoms), got {describe(W)}")
-        if not W.any():
-            raise ValueError(
-                f"W: expected at least one non-zero atom, got an all-zero {describe(W)}"
-            )
-        squared, range_ = float(W.detach().double().square().sum()), torch.finfo(W.dtype)
-        if not W.numel() * range_.tiny < squared < range_.max:
-            raise ValueError(
-                f"W: expected atoms whose squared lengths {W.dtype} can hold, "
-                f"got entries up to {float(W.abs().max()):.1e}"
-            )
+        check_range("W", W, "atom")
         self.W = W.detach().clone()
 
     def __repr__(self) -> str:
         size = f"{self.n_atoms} atoms of dimension {self.dim}"
         return f"Dictionary({size}, {self.W.dtype}, {self.W.device})"
+
+    @property
+    def atoms(self) -> Tensor:
+        """W (d, n)."""
+        return self.W
+
+    def with_atoms(self, atoms: Tensor) -> "Dictionary":
+        """A dictionary of these atoms (d, n), neither copied nor checked."""
+        other = Dictionary.__new__(Dictionary)
+        other.W = atoms
+        return other
 
     @property
     def dim(self) -> int:
@@ -56,6 +182,10 @@ class Dictionary:
     def n_atoms(self) -> int:
         """n, the length of a code."""
         return self.W.shape[1]
+
+    def code_shape(self, sample_shape) -> tuple[int]:
+        """(n,), whatever the sample."""
+        return (self.n_atoms,)
 
     def to(self, *, device=None, dtype=None) -> "Dictionary":
         """The same dictionary on another device or in another dtype."""
@@ -75,7 +205,7 @@ class Dictionary:
         Found exactly, in float64, from the smaller of WᵀW and WWᵀ, whose non-zero eigenvalues are
         the same.
         """
-        return self._lipschitz
+        return self.recall(_largest_eigenvalue)
 
     def gradient(self, y: Tensor) -> Callable[[Tensor], Tensor]:
         """For a batch of samples y, the function z ↦ Wᵀ(Wz − y).
@@ -86,51 +216,44 @@ class Dictionary:
         if self.n_atoms <= 2 * self.dim:
             G, b = self.gram, self.adjoint(y)
             return lambda z: torch.addmm(b, z, G, beta=-1)
-        return lambda z: self.adjoint(self.decode(z) - y)
+        return super().gradient(y)
 
-    @cached_property
+    @property
     def gram(self) -> Tensor:
         """WᵀW (n × n): the inner products of the atoms."""
-        return self.W.T @ self.W
+        return self.recall(_inner_products)
 
-    @cached_property
-    def in_float64(self) -> "Dictionary":
-        """The same dictionary in float64, where energies and certificates are computed."""
-        return self if self.W.dtype == torch.float64 else self.to(dtype=torch.float64)
-
-    @cached_property
-    def unreachable(self) -> Callable[[Tensor], Tensor] | None:
-        """The projection of a sample onto what no code can produce (the null space of Wᵀ), or None
-        when W has rank d.
-
-        Rank to the usual tolerance, max(d, n)·ε of the largest singular value, in float64 and with
-        the largest entry of every atom at 1: a short atom reaches as far as a long one.
-        """
-        W = self.in_float64.W
-        W = W / W.abs().amax(0).clamp(min=torch.finfo(W.dtype).tiny)
-        U, s, _ = torch.linalg.svd(W, full_matrices=False)
-        basis = U[:, s > max(self.W.shape) * torch.finfo(torch.float64).eps * s[0]]
-        if basis.shape[1] == self.dim:
-            return None
-        return lambda r: r - (r @ basis) @ basis.T
-
-    @cached_property
-    def _lipschitz(self) -> float:
-        W = self.in_float64.W
-        smaller = W.T @ W if self.n_atoms <= self.dim else W @ W.T
-        return float(torch.linalg.eigvalsh(smaller)[-1])
+    def unreachable(self, r: Tensor) -> Tensor:
+        """The projection of samples (N, d) onto what no code can produce, the null space of Wᵀ."""
+        basis = self.recall(_range_basis)
+        return torch.zeros_like(r) if basis.shape[1] == self.dim else r - (r @ basis) @ basis.T
 
     def check_samples(self, y) -> None:
         """Raise unless y is (d,) or (N, d), finite, of the dictionary's dtype and device."""
         check_tensor("y", y, like=self.W)
         if y.ndim not in (1, 2) or y.shape[-1] != self.dim:
-            raise ValueError(
-                f"y: expected shape ({self.dim},) or (N, {self.dim}), got {describe(y)}"
-            )
+            expected = f"({self.dim},) or (N, {self.dim})"
+            raise ValueError(f"y: expected shape {expected}, got {describe(y)}")
 
-    def check_codes(self, z, y: Tensor, name: str = "z") -> None:
-        """Raise unless z holds one code for each sample of y."""
-        check_tensor(name, z, like=self.W)
-        expected = (*y.shape[:-1], self.n_atoms)
-        if z.shape != expected:
-            raise ValueError(f"{name}: expected shape {expected} for this y, got {describe(z)}")
+
+def _inner_products(dictionary: Dictionary) -> Tensor:
+    W = dictionary.W.detach()
+    return W.T @ W
+
+
+def _largest_eigenvalue(dictionary: Dictionary) -> float:
+    W = dictionary.in_float64.W.detach()
+    smaller = W.T @ W if dictionary.n_atoms <= dictionary.dim else W @ W.T
+    return float(torch.linalg.eigvalsh(smaller)[-1])
+
+
+def _range_basis(dictionary: Dictionary) -> Tensor:
+    """Orthonormal columns that span what codes can produce, float64.
+
+    Rank to the usual tolerance, max(d, n)·ε of the largest singular value, with the largest entry
+    of every atom at 1: a short atom reaches as far as a long one.
+    """
+    W = dictionary.in_float64.W.detach()
+    W = W / W.abs().amax(0).clamp(min=torch.finfo(W.dtype).tiny)
+    U, s, _ = torch.linalg.svd(W, full_matrices=False)
+    return U[:, s > max(W.shape) * torch.finfo(torch.float64).eps * s[0]]

@@ -1,23 +1,27 @@
-"""Solvers of sparse coding, written once for every operator, batch, device and dtype.
+"""Solvers of sparse coding, written once for every operator, penalty, batch, device and dtype.
 
 The problem, for each sample y of a batch::
 
-    min_z  ½‖y − Wz‖² + λ‖z‖₁          (and z ≥ 0 if asked for)
- Both solvers repeat the lecture's two half-steps: a gradient step of length 1/L on the first term,
+    min_z  ½‖y − Wz‖² + λR(z)          (R(z) = ‖z‖₁ unless another penalty is given)
+
+Both solvers repeat the lecture's two half-steps: a gradient step of length 1/L on the first term,
 then the proximal operator (shrinkage by λ/L) for the second. FISTA takes them from a point ahead of
 the last code, along the last move.
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .energies import Certificate, _certificate
-from .penalties import nonnegative_soft_threshold, soft_threshold
+from .energies import Certificate, certify
+from .operators import undisturbed
+from .penalties import Penalty
+from .problem import Problem
 from .progress import track
-from .validate import check_count, check_dictionary, check_fraction, check_lam
+from .validate import check_count, check_flag, check_fraction
 
 
 class ConvergenceWarning(UserWarning):
@@ -34,24 +38,71 @@ class History:
     gap: Tensor
     nonzeros: Tensor
 
+    def map(self, change) -> "History":
+        """Each of the three tensors, changed: the column of one sample, say."""
+        return History(change(self.energy), change(self.gap), change(self.nonzeros))
+
 
 @dataclass(frozen=True)
 class Solution:
     """Codes and what is certified about them, one entry per sample.
 
-    z: the codes, in the dtype of y. energy: E(y, z), float64. gap: a bound on E(y, z) − min E.
-    relative_gap: a bound on that excess as a share of min E. iterations: how many each sample took.
-    converged: whether ``tol`` was certified (all False when no tolerance was asked for). history: a
+    z: the codes, in the dtype of y. certificate: the :class:`Certificate` of these codes.
+    iterations: how many each sample took. converged: whether ``tol`` was certified (all False when
+    no tolerance was asked for). made_by: the part of the package that computed each code, such as
+    "solvers.fista" or "fast/codes.c"; a list, or one name for a single sample. history: a
     :class:`History` if asked for.
     """
 
     z: Tensor
-    energy: Tensor
-    gap: Tensor
-    relative_gap: Tensor
+    certificate: Certificate
     iterations: Tensor
     converged: Tensor
+    made_by: list[str] | str
     history: History | None = None
+
+    @property
+    def energy(self) -> Tensor:
+        """E(y, z), float64."""
+        return self.certificate.energy
+
+    @property
+    def gap(self) -> Tensor:
+        """A bound on E(y, z) − min E, float64."""
+        return self.certificate.gap
+
+    @property
+    def relative_gap(self) -> Tensor:
+        """A bound on that excess as a share of min E, float64."""
+        return self.certificate.relative_gap
+
+    def pick(self, row) -> "Solution":
+        """One row of a batch, as the solution of a single sample."""
+        return Solution(
+            self.z[row],
+            self.certificate.map(lambda x: x[row]),
+            self.iterations[row],
+            self.converged[row],
+            self.made_by[row],
+            self.history and self.history.map(lambda x: x[:, row]),
+        )
+
+
+@dataclass(frozen=True)
+class Options:
+    """When to stop and what to tell; checked when made. See :func:`ista`."""
+
+    tol: float | None = 1e-4
+    max_iter: int = 10_000
+    history: bool = False
+    progress: bool = False
+
+    def __post_init__(self):
+        check_count("max_iter", self.max_iter)
+        if self.tol is not None:
+            check_fraction("tol", self.tol, 0, 1)
+        check_flag("history", self.history)
+        check_flag("progress", self.progress)
 
 
 def ista(
@@ -60,6 +111,7 @@ def ista(
     lam: float | Tensor,
     *,
     z0: Tensor | None = None,
+    penalty: Penalty | None = None,
     nonnegative: bool = False,
     tol: float | None = 1e-4,
     max_iter: int = 10_000,
@@ -72,18 +124,20 @@ def ista(
     minimum.
 
     dictionary: an operator such as :class:`Dictionary`. y: one sample or a batch (rows). lam: λ ≥
-    0, or one per sample. z0: where to start (zero if not given); it is not changed. nonnegative:
-    demand z ≥ 0. tol: stop a sample once its *certified* relative duality gap is at most this (or
-    its gap is below the rounding error of ½‖y‖²); None runs exactly ``max_iter`` iterations.
-    history: record energy, gap and non-zeros at every iteration (costs a certificate each).
-    progress: show a bar.
+    0, or one per sample. z0: where to start (zero if not given); it is not changed. penalty: R, the
+    L1 norm unless another :class:`Penalty` is given. nonnegative: demand z ≥ 0, short for
+    ``penalty=L1(nonnegative=True)``. tol: stop a sample once its *certified* relative duality gap
+    is at most this (or its gap is below the rounding error of ½‖y‖²); None runs exactly
+    ``max_iter`` iterations. history: record energy, gap and non-zeros at every iteration (costs a
+    certificate each). progress: show a bar.
 
     Returns a :class:`Solution`. Warns with :class:`ConvergenceWarning` when ``max_iter`` was not
     enough. Raises TypeError or ValueError, naming the argument, on bad input. Source: I.
     Daubechies, M. Defrise, C. De Mol (2004); the rate: A. Beck and M. Teboulle (2009), theorem 3.1.
     """
-    options = _Options(nonnegative, tol, max_iter, history, progress, momentum=False, restart=False)
-    return _solve(dictionary, y, lam, z0, options)
+    problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
+    options = Options(tol, max_iter, history, progress)
+    return solve(problem, z0, options, _Iteration, made_by="solvers.ista", momentum=False)
 
 
 def fista(
@@ -92,6 +146,7 @@ def fista(
     lam: float | Tensor,
     *,
     z0: Tensor | None = None,
+    penalty: Penalty | None = None,
     nonnegative: bool = False,
     tol: float | None = 1e-4,
     max_iter: int = 10_000,
@@ -110,115 +165,67 @@ def fista(
     Source: A. Beck and M. Teboulle (2009), theorem 4.4; restart: B. O'Donoghue and E. Candès
     (2015), the gradient scheme.
     """
-    options = _Options(
-        nonnegative, tol, max_iter, history, progress, momentum=True, restart=restart
-    )
-    return _solve(dictionary, y, lam, z0, options)
+    problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
+    options = Options(tol, max_iter, history, progress)
+    check_flag("restart", restart)
+    return solve(problem, z0, options, _Iteration, made_by="solvers.fista", restart=restart)
 
 
-@dataclass(frozen=True)
-class _Options:
-    nonnegative: bool
-    tol: float | None
-    max_iter: int
-    history: bool
-    progress: bool
-    momentum: bool
-    restart: bool
-
-
-def _solve(dictionary, y, lam, z0, options: _Options, method=None) -> Solution:
-    """Check and batch the arguments, run (as :class:`_Run` if no other method), undo the
-    batching.
+def solve(problem: Problem, z0, options: Options, method: type, **settings) -> Solution:
+    """Run a method on a problem (see :func:`run`), from z0 or zero; undo the batching, and warn of
+    samples that came to no end.
     """
-    check_dictionary(dictionary)
-    dictionary.check_samples(y)
-    if z0 is not None:
-        dictionary.check_codes(z0, y, name="z0")
-        if options.nonnegative and (z0 < 0).any():
-            raise ValueError(f"z0: expected non-negative codes, got a minimum of {float(z0.min())}")
-    check_count("max_iter", options.max_iter)
-    if options.tol is not None:
-        check_fraction("tol", options.tol, 0, 1)
+    with undisturbed():
+        solution = run(problem, problem.start(z0), options, method, **settings)
+    warn_of_late(solution, options, stacklevel=4)
+    return solution.pick(0) if problem.single else solution
 
-    single = y.ndim == dictionary.sample_ndim
-    y = y.detach()[None] if single else y.detach()
-    lam = check_lam(lam, len(y), y.device)
-    if z0 is None:
-        z = torch.zeros_like(dictionary.adjoint(y))
-    else:
-        z = z0.detach()[None].clone() if single else z0.detach().clone()
 
-    run = (method or _Run)(dictionary, y, lam, z, options)
+def run(problem: Problem, z: Tensor, options: Options, method: type, **settings) -> Solution:
+    """``method(problem, z, options, **settings)``, its ``iterate()``, then its ``solution()``, for
+    the whole batch. z (N, …) is the method's own: it may be overwritten.
+    """
+    run = method(problem, z, options, **settings)
     run.iterate()
-    solution = run.solution()
-    if options.tol is not None and not solution.converged.all():
-        late = ~solution.converged
-        message = (
-            f"{int(late.sum())} of {len(y)} samples did not reach tol={options.tol:g} in "
-            f"max_iter={options.max_iter} iterations; largest certified relative gap "
-            f"{float(solution.relative_gap[late].max()):.2g}"
-        )
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
-    return _first(solution) if single else solution
+    return run.solution()
 
 
-class _Run:
-    """The iteration on the rows that are not certified yet; a row that is moves to the results and
-    costs no more.
+def run_fista(problem: Problem, z: Tensor, options: Options) -> Solution:
+    """:func:`fista` on a problem that is checked already; the solution of the batch."""
+    solution = run(problem, z, options, _Iteration, made_by="solvers.fista")
+    warn_of_late(solution, options, stacklevel=5)
+    return solution
+
+
+def warn_of_late(solution: Solution, options: Options, stacklevel: int) -> None:
+    """Say how many samples reached the cap without a certificate, if any."""
+    late = ~solution.converged
+    if options.tol is None or not late.any():
+        return
+    message = (
+        f"{int(late.sum())} of {len(late)} samples did not reach tol={options.tol:g} in "
+        f"max_iter={options.max_iter} iterations; largest certified relative gap "
+        f"{float(solution.relative_gap[late].max()):.2g}"
+    )
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
+
+
+class ProximalGradient:
+    """The iteration itself: z the last codes, v where the next step starts, t FISTA's sequence.
+
+    z: where to start, (N, …). step: 1/L. momentum: FISTA, else ISTA. restart: drop the momentum of
+    a row whose step turns against it.
     """
 
-    def __init__(self, dictionary, y: Tensor, lam: Tensor, z: Tensor, options: _Options):
-        self.dictionary, self.options = dictionary, options
-        self.shape = (-1,) + (
-            1,
-        ) * dictionary.code_ndim  # one number per row, ready to multiply codes
-        self.step = 1 / dictionary.lipschitz()
-        self.result = z.clone()
-        self.iterations = torch.zeros(len(y), dtype=torch.int64, device=y.device)
-        self.converged = torch.zeros(len(y), dtype=torch.bool, device=y.device)
-        self.energy = torch.zeros(len(y), dtype=torch.float64, device=y.device)
-        self.dual = torch.zeros_like(self.energy)
-        self.records: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.rows = torch.arange(len(y), device=y.device)
-        self.keep_rows(
-            slice(None), y, lam, z, z, torch.ones(len(y), dtype=y.dtype, device=y.device)
-        )
+    def __init__(self, z: Tensor, step: float, *, momentum: bool = True, restart: bool = True):
+        self.z = self.v = z
+        self.t = z.new_ones(len(z))
+        self.step, self.momentum, self.restart = step, momentum, restart
 
-    def keep_rows(self, keep, y, lam, z, v, t) -> None:
-        """Go on with these rows only. z: the last codes, v: where the next step starts, t: FISTA's
-        sequence.
-        """
-        self.rows = self.rows[keep]
-        self.y, self.lam, self.z, self.v, self.t = y[keep], lam[keep], z[keep], v[keep], t[keep]
-        self.gradient = self.dictionary.gradient(self.y)
-        self.threshold = (self.lam * self.step).to(y.dtype).reshape(self.shape)
-
-    def iterate(self) -> None:
-        options = self.options
-        if options.history:
-            self.certify()
-            self.record()
-        next_check = 10
-        for k in track(range(1, options.max_iter + 1), "sparse coding", show=options.progress):
-            self.advance()
-            self.iterations[self.rows] = k
-            due = options.tol is not None and k >= next_check
-            if due or options.history or k == options.max_iter:
-                certificate = self.certify()
-                if options.history:
-                    self.record()
-                if options.tol is not None and (due or k == options.max_iter):
-                    self.retire(certificate)
-                    next_check = max(k + 10, k * 5 // 4)
-            if len(self.rows) == 0:
-                break
-
-    def advance(self) -> None:
+    def advance(self, gradient: Callable, prox: Callable) -> None:
         """One step of ISTA from v, then (for FISTA) the extrapolation."""
-        shrink = nonnegative_soft_threshold if self.options.nonnegative else soft_threshold
-        z = shrink(self.v - self.step * self.gradient(self.v), self.threshold)
-        self.v = self.extrapolate(z) if self.options.momentum else z
+        z = prox(self.v - self.step * gradient(self.v))
+        self.v = self.extrapolate(z) if self.momentum else z
         self.z = z
 
     def extrapolate(self, z: Tensor) -> Tensor:
@@ -227,61 +234,136 @@ class _Run:
         """
         move = z - self.z
         t_next = (1 + torch.sqrt(1 + 4 * self.t**2)) / 2
-        momentum = (self.t - 1) / t_next
-        if self.options.restart:
+        share = (self.t - 1) / t_next
+        if self.restart:
             turned = ((self.v - z) * move).flatten(1).sum(1) > 0
-            momentum = torch.where(turned, 0, momentum)
+            share = torch.where(turned, 0, share)
             t_next = torch.where(turned, 1, t_next)
         self.t = t_next
-        return z + momentum.reshape(self.shape) * move
+        return z + share.reshape(-1, *(1,) * (z.ndim - 1)) * move
 
-    def certify(self) -> Certificate:
-        """The certificate of the rows at hand, in float64; written to the results with the
-        codes.
-        """
-        y, z = self.y.double(), self.z.double()
-        certificate = Certificate(
-            *_certificate(self.dictionary, y, z, self.lam, self.options.nonnegative)
-        )
-        self.result[self.rows] = self.z
+    def keep(self, rows) -> None:
+        """Go on with these rows only."""
+        self.z, self.v, self.t = self.z[rows], self.v[rows], self.t[rows]
+
+
+class Ledger:
+    """What is known of every sample of a batch, and which of them still run.
+
+    problem: the samples that still run; rows: their places in the batch. A sample that is good
+    enough leaves, and costs no more.
+    """
+
+    def __init__(self, problem: Problem, z: Tensor, made_by: str):
+        self.problem, self.whole = problem, problem
+        self.rows = torch.arange(len(z), device=z.device)
+        self.z = z
+        self.energy = torch.zeros(len(z), dtype=torch.float64, device=z.device)
+        self.dual = torch.full_like(self.energy, -torch.inf)
+        self.iterations = torch.zeros_like(self.rows)
+        self.converged = torch.zeros_like(self.rows, dtype=torch.bool)
+        self.made_by = [made_by] * len(z)
+
+    def write(self, z: Tensor, certificate: Certificate) -> None:
+        """Codes and certificate of the samples that run."""
+        self.z[self.rows] = z
         self.energy[self.rows] = certificate.energy
         self.dual[self.rows] = certificate.dual
+
+    def retire(self, certificate: Certificate, tol: float) -> Tensor | None:
+        """Let the samples go that are good enough. Returns a mask of those that stay, or None when
+        all do.
+        """
+        done = certificate.done(tol)
+        if not done.any():
+            return None
+        self.converged[self.rows[done]] = True
+        self.rows, self.problem = self.rows[~done], self.problem.pick(~done)
+        return ~done
+
+    def replace(self, rows: Tensor, better: Solution) -> None:
+        """Other codes for some samples of the batch; their iterations add up."""
+        places = torch.nonzero(rows).flatten() if rows.dtype == torch.bool else rows
+        self.z[places] = better.z
+        self.energy[places] = better.certificate.energy
+        self.dual[places] = better.certificate.dual
+        self.iterations[places] += better.iterations
+        self.converged[places] = better.converged
+        for place, name in zip(places.tolist(), better.made_by, strict=True):
+            self.made_by[place] = name
+
+    @property
+    def certificate(self) -> Certificate:
+        """Of all samples, as far as it was written."""
+        return Certificate(self.energy, self.dual, self.whole.rounding)
+
+    def solution(self, history: History | None = None) -> Solution:
+        """All that is known, as the caller gets it."""
+        return Solution(
+            self.z, self.certificate, self.iterations, self.converged, self.made_by, history
+        )
+
+
+class _Iteration:
+    """ISTA or FISTA on the rows that are not certified yet."""
+
+    def __init__(self, problem: Problem, z: Tensor, options: Options, *, made_by: str, **kind):
+        self.options = options
+        self.steps = ProximalGradient(z, 1 / problem.operator.lipschitz(), **kind)
+        self.ledger = Ledger(problem, z.clone(), made_by)
+        self.records: list[History] = []
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What the rows that run need at each step."""
+        problem = self.ledger.problem
+        self.gradient = problem.gradient()
+        self.threshold = problem.column((problem.lam * self.steps.step).to(problem.y.dtype))
+
+    def iterate(self) -> None:
+        options, next_check = self.options, 10
+        if options.history:
+            self.certify()
+            self.record()
+        for k in track(range(1, options.max_iter + 1), "sparse coding", show=options.progress):
+            self.steps.advance(self.gradient, self.prox)
+            self.ledger.iterations[self.ledger.rows] = k
+            last, due = k == options.max_iter, options.tol is not None and k >= next_check
+            if due or options.history or last:
+                self.look(retire=due or last)
+            if due:
+                next_check = max(k + 10, k * 5 // 4)
+            if len(self.ledger.rows) == 0:
+                break
+
+    def prox(self, v: Tensor) -> Tensor:
+        return self.ledger.problem.penalty.prox(v, self.threshold)
+
+    def look(self, retire: bool) -> None:
+        """See how far the rows are; let those go that are good enough."""
+        certificate = self.certify()
+        if self.options.history:
+            self.record()
+        if retire and self.options.tol is not None:
+            stay = self.ledger.retire(certificate, self.options.tol)
+            if stay is not None:
+                self.steps.keep(stay)
+                self.prepare()
+
+    def certify(self) -> Certificate:
+        """The certificate of the rows at hand, in float64; written down with the codes."""
+        certificate = certify(self.ledger.problem, self.steps.z)
+        self.ledger.write(self.steps.z, certificate)
         return certificate
 
-    def retire(self, certificate: Certificate) -> None:
-        """Take the rows that are good enough out of the iteration."""
-        rounding = torch.finfo(self.y.dtype).eps * 0.5 * self.y.double().flatten(1).square().sum(1)
-        done = (certificate.relative_gap <= self.options.tol) | (certificate.gap <= rounding)
-        if done.any():
-            self.converged[self.rows[done]] = True
-            self.keep_rows(~done, self.y, self.lam, self.z, self.v, self.t)
-
     def record(self) -> None:
-        nonzeros = (self.result != 0).flatten(1).sum(1)
-        gap = Certificate(self.energy, self.dual).gap
-        self.records.append((self.energy.clone(), gap, nonzeros))
+        known = self.ledger
+        nonzeros = (known.z != 0).flatten(1).sum(1)
+        self.records.append(History(known.energy.clone(), known.certificate.gap, nonzeros))
 
     def solution(self) -> Solution:
-        history = (
-            History(*map(torch.stack, zip(*self.records, strict=True))) if self.records else None
-        )
-        bounds = Certificate(self.energy, self.dual)
-        return Solution(
-            self.result,
-            self.energy,
-            bounds.gap,
-            bounds.relative_gap,
-            self.iterations,
-            self.converged,
-            history,
-        )
-
-
-def _first(s: Solution) -> Solution:
-    """The record of a batch of one, as the record of a single sample."""
-    history = s.history and History(
-        s.history.energy[:, 0], s.history.gap[:, 0], s.history.nonzeros[:, 0]
-    )
-    return Solution(
-        s.z[0], s.energy[0], s.gap[0], s.relative_gap[0], s.iterations[0], s.converged[0], history
-    )
+        if not self.records:
+            return self.ledger.solution()
+        columns = ("energy", "gap", "nonzeros")
+        stacked = (torch.stack([getattr(r, name) for r in self.records]) for name in columns)
+        return self.ledger.solution(History(*stacked))

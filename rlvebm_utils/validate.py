@@ -4,6 +4,7 @@ work is done, so a bad call leaves nothing half-finished.
 """
 
 import math
+from collections.abc import Collection
 from numbers import Integral, Real
 
 import torch
@@ -43,6 +44,20 @@ def check_tensor(name: str, value, *, like: Tensor | None = None) -> Tensor:
     return value
 
 
+def check_range(name: str, atoms: Tensor, unit: str) -> None:
+    """Not all zero, and neither so small nor so large that squares leave the dtype."""
+    if not atoms.any():
+        raise ValueError(
+            f"{name}: expected at least one non-zero {unit}, got an all-zero {describe(atoms)}"
+        )
+    squared, range_ = float(atoms.detach().double().square().sum()), torch.finfo(atoms.dtype)
+    if not atoms.numel() * range_.tiny < squared < range_.max:
+        raise ValueError(
+            f"{name}: expected {unit}s whose squared lengths {atoms.dtype} can hold, "
+            f"got entries up to {float(atoms.abs().max()):.1e}"
+        )
+
+
 def check_lam(lam, rows: int, device) -> Tensor:
     """λ as a float64 tensor of shape (rows,): one finite number ≥ 0 for all samples, or one for
     each.
@@ -77,6 +92,29 @@ def check_fraction(name: str, value, low: float, high: float) -> float:
     return value
 
 
+def check_flag(name: str, value) -> bool:
+    """True or False, and nothing that merely counts as one."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
+    return value
+
+
+def check_one_lam(lam, device=None) -> float:
+    """λ ≥ 0 where one number has to serve all samples."""
+    if isinstance(lam, Tensor) and lam.ndim > 0:
+        raise ValueError(f"lam: expected one number for all samples, got {describe(lam)}")
+    return float(check_lam(lam, 1, device))
+
+
+def check_snapshots(snapshots, steps: int) -> None:
+    """A collection of steps from 0 to ``steps``."""
+    if not isinstance(snapshots, Collection):
+        raise TypeError(f"snapshots: expected a tuple of steps, got {describe(snapshots)}")
+    for step in snapshots:
+        if check_count("snapshots", step, minimum=0) > steps:
+            raise ValueError(f"snapshots: expected steps from 0 to {steps}, got {step}")
+
+
 def check_threshold(v, threshold) -> Tensor:
     """The threshold of a proximal operator in the dtype and on the device of ``v``."""
     if not isinstance(v, Tensor) or not v.is_floating_point():
@@ -90,7 +128,7 @@ def check_threshold(v, threshold) -> Tensor:
 
 def check_dictionary(value) -> None:
     """An operator, and not the matrix it is made from."""
-    if not hasattr(value, "check_samples"):
+    if not (hasattr(value, "check_samples") and hasattr(value, "atoms")):
         raise TypeError(
             f"dictionary: expected an operator such as Dictionary(W), got {describe(value)}"
         )

@@ -86,9 +86,9 @@ def test_usual_problems_need_no_second_solver(nonnegative, dtype, monkeypatch):
     late = []
     finish = codes._finish
 
-    def watched(solution, *others):
-        late.append(int((~solution.converged).sum()))
-        return finish(solution, *others)
+    def watched(ledger, solve, tol):
+        late.append(int((~ledger.certificate.done(tol)).sum()))
+        return finish(ledger, solve, tol)
 
     monkeypatch.setattr(codes, "_finish", watched)
     for shape in SHAPES:
@@ -106,7 +106,7 @@ def test_hard_problems_are_solved_without_fista(dtype, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("FISTA was called")
 
-    monkeypatch.setattr(codes, "fista", refuse)
+    monkeypatch.setattr(codes, "run_fista", refuse)
     for seed in range(3):
         W, y = coherent(30, 200, seed)
         W[:, 150:] = W[:, :50]  # twice the same atom

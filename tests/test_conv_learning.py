@@ -7,13 +7,13 @@ import torch
 from problems import normal
 
 from rlvebm_utils import ConvDictionary, conv_learning, energy, fista, learn_kernels
-from rlvebm_utils.conv_learning import _Learner, _shift
+from rlvebm_utils.conv_learning import KernelLearner, shift
 
 
 def planted(n=3, size=5, count=12, side=24, seed=0, channels=(), nonnegative=False):
     """Kernels, and images that a few of them make up."""
     generator = torch.Generator().manual_seed(seed)
-    K = conv_learning._noise(n, channels, size, generator)
+    K = conv_learning.kernel_noise(n, channels, size, generator)
     K = K / K.flatten(1).norm(dim=1).reshape(-1, *[1] * (K.ndim - 1))
     shape = (count, n, side - size + 1, side - size + 1)
     z = torch.randn(shape, generator=generator, dtype=K.dtype)
@@ -27,7 +27,7 @@ def likeness(found, true, signed=False):
     best = torch.zeros(len(true), dtype=true.dtype)
     for down in range(-2, 3):
         for right in range(-2, 3):
-            cosine = true.flatten(1) @ _shift(found, down, right).flatten(1).T
+            cosine = true.flatten(1) @ shift(found, down, right).flatten(1).T
             best = torch.maximum(best, (cosine if signed else cosine.abs()).amax(1))
     return best
 
@@ -68,7 +68,7 @@ def test_signs_of_nonnegative_codes():
 def test_correlations_by_their_definition(channels):
     generator = torch.Generator().manual_seed(0)
     images, a = normal(5, *channels, 9, 11, seed=1), 3
-    learner = _Learner(images, 2, a, False, generator)
+    learner = KernelLearner(images, 2, a, False, generator)
     learner.codes = normal(5, 2, 7, 9, seed=2)
     learner.remember(torch.tensor([0, 3]), 0.5)
     first_A, first_B = learner.A.clone(), learner.B.clone()
@@ -93,7 +93,7 @@ def test_correlations_by_their_definition(channels):
 def test_sweeps_never_raise_their_objective(channels, zero_mean):
     """With the batch's codes fixed the objective is the reconstruction error."""
     images = normal(3, *channels, 12, 10, seed=1)
-    learner = _Learner(images, 4, 4, zero_mean, torch.Generator().manual_seed(0))
+    learner = KernelLearner(images, 4, 4, zero_mean, torch.Generator().manual_seed(0))
     learner.codes = normal(3, 4, 9, 7, seed=2) * (normal(3, 4, 9, 7, seed=3) > 1)
     learner.remember(torch.arange(3), 1.0)
 
@@ -115,7 +115,7 @@ def test_sweeps_never_raise_their_objective(channels, zero_mean):
 
 def test_a_kernel_that_no_image_uses_is_replaced():
     _, images = planted(n=2)
-    learner = _Learner(images, 3, 5, False, torch.Generator().manual_seed(0))
+    learner = KernelLearner(images, 3, 5, False, torch.Generator().manual_seed(0))
     learner.codes[:] = 0.1
     learner.codes[:, 1] = 0
     learner.remember(torch.arange(12), 1.0)
@@ -130,7 +130,7 @@ def test_a_kernel_that_no_image_uses_is_replaced():
 
 def test_recentring_moves_kernels_and_leaves_the_images():
     images = normal(2, 20, 20, seed=0)
-    learner = _Learner(images, 2, 7, False, torch.Generator().manual_seed(0))
+    learner = KernelLearner(images, 2, 7, False, torch.Generator().manual_seed(0))
     learner.K[0] = 0
     learner.K[0, :3, 4:] = normal(3, 3, seed=1).abs() + 1  # so its middle is its centre's
     learner.codes[:] = 0

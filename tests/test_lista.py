@@ -8,6 +8,7 @@ from problems import normal, problem, random_dictionary
 
 from rlvebm_utils import (
     Dictionary,
+    Operator,
     energy,
     fista,
     ista,
@@ -30,34 +31,33 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
-class Circular:
+class Circular(Operator):
     """A small convolutional operator, to see what LISTA asks of one: codes (N, n, T) → (N, T)."""
 
     sample_ndim, code_ndim = 1, 2
 
     def __init__(self, K):
-        self.K = K  # kernels (n, width)
+        self.atoms = K  # kernels (n, width)
+        self.n_atoms = len(K)
 
-    n_atoms = property(lambda self: self.K.shape[0])
+    def with_atoms(self, atoms):
+        return Circular(atoms)
+
+    def code_shape(self, sample_shape):
+        return (self.n_atoms, *sample_shape)
 
     def _shifted(self, x):  # (…, T) → (…, width, T)
-        return torch.stack([x.roll(i, -1) for i in range(self.K.shape[1])], -2)
+        return torch.stack([x.roll(i, -1) for i in range(self.atoms.shape[1])], -2)
 
     def decode(self, z):
-        return torch.einsum("nw,bnwt->bt", self.K, self._shifted(z))
+        return torch.einsum("nw,bnwt->bt", self.atoms, self._shifted(z))
 
     def adjoint(self, r):
-        back = torch.stack([r.roll(-i, -1) for i in range(self.K.shape[1])], -2)
-        return torch.einsum("nw,bwt->bnt", self.K, back)
+        back = torch.stack([r.roll(-i, -1) for i in range(self.atoms.shape[1])], -2)
+        return torch.einsum("nw,bwt->bnt", self.atoms, back)
 
     def lipschitz(self):
-        return float(torch.fft.fft(self.K, 16).abs().square().sum(0).max())
-
-    def check_samples(self, y):
-        pass
-
-    def check_codes(self, z, y, name="z"):
-        pass
+        return float(torch.fft.fft(self.atoms, 16).abs().square().sum(0).max())
 
 
 def planted(count: int, seed: int, nonnegative=False, d=16, n=24):

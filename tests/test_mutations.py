@@ -249,7 +249,7 @@ MUTATIONS = {
     ),
     "leave unused atoms unused": Mutation(
         "learning.py",
-        {"W[:, dead] = _unit_norm(residual[worst].T)": "pass"},
+        {"W[:, dead] = unit_norm(residual[worst].T)": "pass"},
         "test_learning.py::test_atoms_that_no_sample_uses_are_replaced",
     ),
     "fast learning forgets the codes": Mutation(
@@ -459,7 +459,7 @@ MUTATIONS = {
     ),
     "move a kernel without its codes": Mutation(
         "conv_learning.py",
-        {"_shift(self.codes[:, i], down[i], right[i])": "self.codes[:, i]"},
+        {"shift(self.codes[:, i], down[i], right[i])": "self.codes[:, i]"},
         "test_conv_learning.py::test_recentring_moves_kernels_and_leaves_the_images",
     ),
     "leave unused kernels unused": Mutation(

@@ -1,10 +1,24 @@
 """Proximal operators against brute force, their definition and each other."""
 
+import numpy as np
 import pytest
 import torch
-from problems import normal
+from problems import needs_c, normal, random_dictionary
 
-from rlvebm_utils import nonnegative_soft_threshold, soft_threshold
+from rlvebm_utils import (
+    L1,
+    Dictionary,
+    GroupL1,
+    certificate,
+    encode,
+    energy,
+    fista,
+    ista,
+    kkt_residual,
+    lambda_max,
+    nonnegative_soft_threshold,
+    soft_threshold,
+)
 
 BOTH = pytest.mark.parametrize("prox", [soft_threshold, nonnegative_soft_threshold])
 
@@ -88,3 +102,135 @@ def test_gradient_flows(prox):
     t = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
     prox(v.detach(), t).sum().backward()
     assert t.grad.item() == (-1.0 if prox is nonnegative_soft_threshold else 0.0)
+
+
+# ---- Penalties ----
+
+W = random_dictionary(12, 20)
+Y = normal(6, 12, seed=1)
+GROUPS = torch.arange(20) // 4
+WEIGHTS = torch.linspace(0.3, 2, 20, dtype=torch.float64)
+PENALTIES = {
+    "L1": L1(),
+    "nonnegative": L1(nonnegative=True),
+    "weighted": L1(weights=WEIGHTS),
+    "weighted, nonnegative": L1(weights=WEIGHTS, nonnegative=True),
+    "groups": GroupL1(GROUPS),
+    "groups out of order": GroupL1(torch.arange(20) % 7),
+}
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_prox_is_the_minimiser(name):
+    """No nearby point, and no random one, does better."""
+    penalty, v = PENALTIES[name], normal(8, 20, seed=2)
+    t = torch.linspace(0.1, 2, 8, dtype=torch.float64)[:, None]
+    x = penalty.prox(v, t)
+
+    def objective(x):
+        return 0.5 * (x - v).square().sum(1) + t[:, 0] * penalty.value(x)
+
+    for size in (1e-4, 1e-2, 1):
+        for seed in range(20):
+            other = x + size * normal(8, 20, seed=seed)
+            other = other.clamp(min=0) if penalty.nonnegative else other
+            assert (objective(x) <= objective(other) + 1e-12).all()
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_the_dual_norm_is_dual(name):
+    """⟨c, z⟩ ≤ R*(c)·R(z), and somewhere it is equal: at the code that is about to appear."""
+    penalty, c, z = PENALTIES[name], normal(8, 20, seed=3), normal(8, 20, seed=4)
+    z = z.abs() if penalty.nonnegative else z
+    assert ((c * z).sum(1) <= penalty.dual_norm(c) * penalty.value(z) + 1e-12).all()
+    just = penalty.prox(c, (penalty.dual_norm(c) * (1 - 1e-6))[:, None])
+    assert just.any(1).all()
+    assert not penalty.prox(c, penalty.dual_norm(c)[:, None]).any()
+    reached = (c * just).sum(1) / penalty.value(just)
+    torch.testing.assert_close(reached, penalty.dual_norm(c), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("solver", [ista, fista])
+def test_every_penalty_is_certified(name, solver):
+    penalty, dictionary = PENALTIES[name], Dictionary(W)
+    top = lambda_max(dictionary, Y, penalty=penalty)
+    lam = torch.tensor([0.02, 0.1, 0.5, 0.9, 1.0, 1.2], dtype=torch.float64) * top
+    found = solver(dictionary, Y, lam, penalty=penalty, tol=1e-9, max_iter=100_000)
+    assert found.converged.all()
+    assert (kkt_residual(dictionary, Y, found.z, lam, penalty=penalty) < 1e-3).all()
+    assert not found.z[4:].any() and found.z[:4].any(1).all()
+    best = energy(dictionary, Y, found.z, lam, penalty=penalty)
+    torch.testing.assert_close(found.energy, best)
+    for seed in range(10):  # the bound holds for whatever code
+        z = found.z + 0.1 * normal(6, 20, seed=seed)
+        z = z.clamp(min=0) if penalty.nonnegative else z
+        rough = certificate(dictionary, Y, z, lam, penalty=penalty)
+        assert (rough.dual <= best + 1e-12).all() and (rough.energy >= best - 1e-12).all()
+
+
+def test_group_lasso_against_celer():
+    from celer import GroupLasso
+
+    found = fista(Dictionary(W), Y[0], 0.3, penalty=GroupL1(GROUPS), tol=1e-12, max_iter=100_000)
+    theirs = GroupLasso(groups=4, alpha=0.3 / 12, fit_intercept=False, tol=1e-12, max_iter=1000)
+    theirs.fit(W.numpy(), Y[0].numpy())
+    torch.testing.assert_close(found.z, torch.tensor(theirs.coef_), rtol=0, atol=1e-5)
+    assert found.z.reshape(5, 4).any(1).sum() < 5
+
+
+@pytest.mark.parametrize("backend", ["torch", pytest.param("c", marks=needs_c)])
+def test_weighted_l1_is_the_plain_problem_with_scaled_atoms(backend):
+    """z′ = wz: the fast loops serve it too."""
+    found = fista(Dictionary(W), Y, 0.2, penalty=L1(weights=WEIGHTS), tol=1e-10)
+    fast = encode(Dictionary(W / WEIGHTS), Y, 0.2, tol=1e-10, backend=backend)
+    torch.testing.assert_close(fast.energy, found.energy, rtol=1e-9, atol=0)
+    torch.testing.assert_close(fast.z / WEIGHTS, found.z, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["torch", pytest.param("c", marks=needs_c)])
+def test_the_elastic_net_is_the_plain_problem_with_a_stacked_dictionary(backend):
+    """½‖y − Wz‖² + λ‖z‖₁ + ½μ‖z‖², against scikit-learn."""
+    from sklearn.linear_model import ElasticNet
+
+    mu, lam = 0.5, 0.2
+    stacked = Dictionary(torch.cat([W, mu**0.5 * torch.eye(20, dtype=W.dtype)]))
+    padded = torch.cat([Y, torch.zeros(6, 20, dtype=W.dtype)], 1)
+    found = encode(stacked, padded, lam, tol=1e-12, backend=backend)
+    net = ElasticNet((lam + mu) / 12, l1_ratio=lam / (lam + mu), fit_intercept=False, tol=1e-12)
+    theirs = torch.stack([torch.tensor(net.fit(W.numpy(), y.numpy()).coef_) for y in Y])
+    torch.testing.assert_close(found.z, theirs, rtol=0, atol=1e-5)
+
+
+BAD = {
+    "weights are negative": (lambda: L1(weights=-WEIGHTS), "weights: expected numbers > 0"),
+    "weights are a list": (lambda: L1(weights=[1.0]), "weights: expected a torch.Tensor"),
+    "weights do not fit": (
+        lambda: fista(Dictionary(W), Y, 0.1, penalty=L1(weights=WEIGHTS[:3])),
+        "weights: expected shape",
+    ),
+    "groups do not fit": (
+        lambda: fista(Dictionary(W), Y, 0.1, penalty=GroupL1(GROUPS[:3])),
+        "groups: expected shape",
+    ),
+    "groups are floats": (lambda: GroupL1(WEIGHTS), "groups: expected an integer tensor"),
+    "not a penalty": (lambda: fista(Dictionary(W), Y, 0.1, penalty="l1"), "penalty: expected"),
+    "said twice": (
+        lambda: fista(Dictionary(W), Y, 0.1, penalty=L1(), nonnegative=True),
+        "nonnegative: expected False beside",
+    ),
+    "not a flag": (lambda: fista(Dictionary(W), Y, 0.1, nonnegative="no"), "nonnegative: expected"),
+    "no loop for groups": (
+        lambda: encode(Dictionary(W), Y, 0.1, penalty=GroupL1(GROUPS)),
+        "penalty: expected L1 without weights in encode, got GroupL1",
+    ),
+    "no dictionary": (lambda: encode(W, Y, 0.1), "dictionary: expected an operator"),
+    "NumPy λ": (lambda: encode(Dictionary(W), Y, np.full(6, 0.1)), "lam: expected a number"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_penalties_are_named(case):
+    call, told = BAD[case]
+    with pytest.raises((TypeError, ValueError), match=told):
+        call()

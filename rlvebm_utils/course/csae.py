@@ -16,10 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..conv import ConvDictionary
-from ..conv_learning import _check, _Learner, _noise, _shift
-from ..learning import _batches
+from ..conv_learning import KernelLearner, check_images, kernel_noise, shift
+from ..energies import energy
+from ..learning import batches_of, unit_norm
 from ..penalties import soft_threshold
 from ..progress import track
+from ..solvers import ProximalGradient
 from ..validate import check_count, check_lam, check_tensor, describe
 
 NONLINEARITIES = ("tanh", "softshrink")
@@ -52,7 +54,9 @@ class ConvEncoder(nn.Module):
                 f"nonlinearity: expected one of {', '.join(NONLINEARITIES)}, got {nonlinearity!r}"
             )
         self.nonlinearity = nonlinearity
-        noise = unit(_noise(n_kernels, (), size, torch.Generator().manual_seed(seed))).to(dtype)
+        noise = unit(kernel_noise(n_kernels, (), size, torch.Generator().manual_seed(seed))).to(
+            dtype
+        )
         self.C = nn.Parameter(noise)
         self.bias = nn.Parameter(noise.new_zeros(n_kernels))
         self.gain = nn.Parameter(noise.new_full((n_kernels,), 0.3))
@@ -120,24 +124,26 @@ def train_autoencoder(
 
     Raises TypeError or ValueError, naming the argument, on bad input; images are never changed.
     """
-    _check(images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed)
+    check_images(
+        images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed
+    )
     if images.ndim != 3:
         raise ValueError(f"images: expected (N, height, width), got {describe(images)}")
     alpha = float(check_lam(alpha, 1, images.device))
     generator = torch.Generator().manual_seed(seed)
-    learner = _Learner(images, n_kernels, size, False, generator)
+    learner = KernelLearner(images, n_kernels, size, False, generator)
     encoder = ConvEncoder(
         n_kernels, size=size, nonlinearity=nonlinearity, seed=seed + 10_000, dtype=images.dtype
     ).to(images.device)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
-    batches = _batches(len(images), min(batch_size, len(images)), steps, generator)
+    batches = batches_of(len(images), min(batch_size, len(images)), steps, generator)
     energies, distances = [], []
     for rows in track(batches, "training the auto-encoder", show=progress):
         y, dictionary = images[rows], ConvDictionary(learner.K)
         guess = encoder(y)
         z = infer(dictionary, y, guess.detach(), lam, alpha, iterations)
-        energies.append(_energy(dictionary, y, z, lam))
+        energies.append(energy(dictionary, y, z, lam).mean())
         distance = (z - guess).square().sum() / z.square().sum().clamp(min=1e-12)
         distances.append(distance.detach().double())
         learner.codes[rows] = z
@@ -156,13 +162,12 @@ def infer(
 ) -> Tensor:
     """FISTA from a guess, on ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁ + ½α‖Z − guess‖²."""
     gradient, step = dictionary.gradient(y), 1 / (dictionary.lipschitz() + alpha)
-    z = v = guess
-    t = 1.0
+    steps = ProximalGradient(guess, step, restart=False)
     for _ in range(iterations):
-        last, z = z, soft_threshold(v - step * (gradient(v) + alpha * (v - guess)), step * lam)
-        t_last, t = t, (1 + (1 + 4 * t * t) ** 0.5) / 2
-        v = z + (t_last - 1) / t * (z - last)
-    return z
+        steps.advance(
+            lambda v: gradient(v) + alpha * (v - guess), lambda v: soft_threshold(v, step * lam)
+        )
+    return steps.z
 
 
 def descend(optimiser, loss: Tensor) -> None:
@@ -186,13 +191,7 @@ def correlate(y: Tensor, C: Tensor, stride: int = 1) -> Tensor:
 
 def unit(K: Tensor) -> Tensor:
     """Kernels (n, …) scaled to norm 1."""
-    norms = torch.linalg.vector_norm(K.flatten(1), dim=1).clamp(min=torch.finfo(K.dtype).tiny)
-    return K / norms.reshape(-1, *[1] * (K.ndim - 1))
-
-
-def _energy(dictionary, y: Tensor, z: Tensor, lam: float) -> Tensor:
-    fit = 0.5 * (y - dictionary.decode(z)).square().flatten(1).sum(1)
-    return (fit + lam * z.abs().flatten(1).sum(1)).mean().double()
+    return unit_norm(K, tuple(range(1, K.ndim)))
 
 
 # ---- do the two halves look alike? ----
@@ -204,7 +203,7 @@ def likeness(C: Tensor, K: Tensor, reach: int = 2) -> Tensor:
         raise ValueError(f"K: expected kernels like C, {describe(C)}, got {describe(K)}")
     C, K = unit(C).flatten(1), unit(K)
     steps = range(-reach, reach + 1)
-    shifts = [_shift(K, down, right).flatten(1) for down in steps for right in steps]
+    shifts = [shift(K, down, right).flatten(1) for down in steps for right in steps]
     return torch.stack([C @ shifted.T for shifted in shifts]).amax(0)
 
 
@@ -289,7 +288,7 @@ def fit(
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.01)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
-    for rows in _batches(len(images), min(batch_size, len(images)), steps, generator):
+    for rows in batches_of(len(images), min(batch_size, len(images)), steps, generator):
         scores = net.head(inputs[rows]) if frozen else net(inputs[rows])
         descend(optimiser, F.cross_entropy(scores, labels[rows]))
         cycle.step()

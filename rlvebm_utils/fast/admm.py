@@ -21,16 +21,19 @@ relative to the size of what they compare (B. Wohlberg, *ADMM penalty parameter 
 residual balancing*, 2017).
 """
 
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..conv import ConvDictionary, _crop
-from ..energies import Certificate, _bounds
+from ..conv import ConvDictionary, crop
+from ..energies import Certificate, bounds
+from ..penalties import Penalty
+from ..problem import Problem
 from ..progress import track
-from ..solvers import Solution, _Options, _Run, _solve
+from ..solvers import Ledger, Options, Solution, run, solve
 from ..validate import describe
 
 RELAXATION = 1.8  # α: between 1.5 and 1.8 is the usual choice
@@ -44,6 +47,7 @@ def admm(
     lam: float | Tensor,
     *,
     z0: Tensor | None = None,
+    penalty: Penalty | None = None,
     nonnegative: bool = False,
     tol: float | None = 1e-4,
     max_iter: int = 10_000,
@@ -58,83 +62,114 @@ def admm(
     Against FISTA: an iteration costs about the same, and far fewer are needed where a few
     frequencies dominate the kernels, as they do in kernels learned from photographs.
     """
+    problem = images_problem(dictionary, y, lam, penalty, nonnegative, "admm")
+    return solve(problem, z0, Options(tol, max_iter, progress=progress), _ADMM)
+
+
+def images_problem(dictionary, y, lam, penalty, nonnegative, caller: str) -> Problem:
+    """The problem of a solver of images, whose loops know the plain L1 norm alone."""
     if not isinstance(dictionary, ConvDictionary):
         raise TypeError(f"dictionary: expected a ConvDictionary, got {describe(dictionary)}")
-    options = _Options(nonnegative, tol, max_iter, False, progress, momentum=False, restart=False)
-    return _solve(dictionary, y, lam, z0, options, _ADMM)
+    problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
+    check_plain(problem.penalty, caller)
+    return problem
 
 
-class _ADMM(_Run):
-    """The iteration. v holds the scaled multipliers u, and t the penalty ρ of each image."""
+def check_plain(penalty: Penalty, caller: str) -> None:
+    """Raise ValueError unless the penalty is the L1 norm without weights."""
+    if not penalty.plain:
+        raise ValueError(
+            f"penalty: expected L1 without weights in {caller}, got {penalty}; fista takes any"
+        )
 
-    def __init__(self, dictionary, y: Tensor, lam: Tensor, z: Tensor, options):
-        self.torus = _Torus(dictionary, y.shape[-2:])
-        super().__init__(dictionary, y, lam, z, options)
-        self.t *= 0.1 * dictionary.K.square().sum()  # a tenth of the mean eigenvalue of WWᵀ
+
+def run_admm(problem: Problem, z: Tensor, options: Options) -> Solution:
+    """:func:`admm` on a problem that is checked already; the solution of the batch."""
+    return run(problem, z, options, _ADMM)
+
+
+class _ADMM:
+    """The iteration on the images that are not certified yet. On the torus: z the codes, u the
+    scaled multipliers; rho: the penalty ρ of each image.
+    """
+
+    def __init__(self, problem: Problem, z: Tensor, options: Options):
+        self.options, self.ledger = options, Ledger(problem, z, "fast/admm.py")
+        self.torus = Torus(problem.operator, problem.y.shape[-2:])
+        mean_eigenvalue = problem.operator.K.square().sum()  # of WWᵀ
+        self.rho = 0.1 * mean_eigenvalue * torch.ones_like(problem.lam, dtype=z.dtype)
         self.z = self.torus.widen(z)
-        self.v = self.multipliers(z) if z.any() else torch.zeros_like(self.z)
-        self.changed()
+        self.prepare()
+        self.u = self.multipliers(z) if z.any() else torch.zeros_like(self.z)
+
+    def prepare(self) -> None:
+        """What the rows that run need at each step."""
+        self.spectrum = self.torus.spectrum(self.ledger.problem.y)
+        if len(self.ledger.problem):
+            self.rho_changed()
+
+    def rho_changed(self) -> None:
+        """ρ is new: so are the threshold and the inverse of ρI + WWᵀ."""
+        problem = self.ledger.problem
+        threshold = problem.column(problem.lam.to(self.rho) / self.rho)
+        # Of one image, a number: the passes over the codes are then several times as fast
+        self.threshold = float(threshold) if len(threshold) == 1 else threshold
+        self.inverse = self.torus.inverse(self.rho)
 
     def multipliers(self, z: Tensor) -> Tensor:
         """u of a warm start. The step to x makes ρu the gradient Wᵀ(y − Wx), and shrinking keeps
         that within ±λ, except where no kernel may stand.
         """
-        residual = self.y - self.dictionary.decode(z)
+        problem = self.ledger.problem
+        residual = problem.y - problem.operator.decode(z)
         gradient = self.torus.correlate(self.torus.place(residual))
-        lam = self.lam.to(z).reshape(self.shape)
-        low = torch.full_like(lam, -torch.inf) if self.options.nonnegative else -lam
+        lam = problem.column(problem.lam.to(z))
+        low = -lam if problem.penalty.symmetric else torch.full_like(lam, -torch.inf)
         p, q = self.torus.places
         gradient[..., :p, :q] = gradient[..., :p, :q].clamp(low, lam)
-        return gradient / self.t.reshape(self.shape)
-
-    def keep_rows(self, keep, y, lam, z, v, t) -> None:
-        self.rows = self.rows[keep]
-        self.y, self.lam, self.z, self.v, self.t = y[keep], lam[keep], z[keep], v[keep], t[keep]
-        self.spectrum = self.torus.spectrum(self.y)
-        if len(self.rows):
-            self.changed()
-
-    def changed(self) -> None:
-        """ρ is new: so are the threshold and the inverse of ρI + WWᵀ."""
-        threshold = (self.lam.to(self.t) / self.t).reshape(self.shape)
-        # Of one image, a number: the passes over the codes are then several times as fast
-        self.threshold = float(threshold) if len(threshold) == 1 else threshold
-        self.inverse = self.torus.inverse(self.t)
+        return gradient / problem.column(self.rho)
 
     def iterate(self) -> None:
         options, next_check = self.options, 20
         for k in track(range(1, options.max_iter + 1), "sparse coding", show=options.progress):
             self.advance(balance=k <= 10 or (k % 10 == 0 and k <= SETTLED))
-            self.iterations[self.rows] = k
+            self.ledger.iterations[self.ledger.rows] = k
             last = k == options.max_iter
             if last or (options.tol is not None and k >= next_check):
                 if last or self.may_be_done():
-                    certificate = self.certify()
-                    if options.tol is not None:
-                        self.retire(certificate)
+                    self.look()
                 next_check = max(k + 10, k * 6 // 5)
-            if len(self.rows) == 0:
+            if len(self.ledger.rows) == 0:
                 break
+
+    def look(self) -> None:
+        """Write down codes and certificates, and let the images go that are good enough."""
+        certificate = self.certificate(torch.float64)
+        self.ledger.write(self.torus.narrow(self.z), certificate)
+        stay = self.ledger.retire(certificate, self.options.tol)
+        if stay is not None:
+            self.z, self.u, self.rho = self.z[stay], self.u[stay], self.rho[stay]
+            self.prepare()
 
     def advance(self, balance: bool) -> None:
         """One iteration; with ``balance`` ρ follows the residuals (which costs a few passes)."""
-        z, u = self.z, self.v
+        z, u = self.z, self.u
         x = self.torus.nearest(z - u, self.spectrum, self.inverse)
         size_x = _norm(x) if balance else None
         v = u.add_(x, alpha=RELAXATION).add_(z, alpha=1 - RELAXATION)
         self.z = self.shrink(v)
-        self.v = v.sub_(self.z)
+        self.u = v.sub_(self.z)
         if balance:
             primal = _norm(x.sub_(self.z)) / torch.maximum(size_x, _norm(self.z))
-            dual = _norm(z.sub_(self.z)) / _norm(self.v)
+            dual = _norm(z.sub_(self.z)) / _norm(self.u)
             self.rebalance(primal, dual)
 
     def shrink(self, v: Tensor) -> Tensor:
         """v moved towards 0 by the threshold, and 0 where no kernel may stand."""
-        if self.options.nonnegative:
-            z = (v - self.threshold).clamp_(min=0)
-        else:
+        if self.ledger.problem.penalty.symmetric:
             z = v - v.clamp(-self.threshold, self.threshold)
+        else:
+            z = (v - self.threshold).clamp_(min=0)
         return self.torus.mask_(z)
 
     def rebalance(self, primal: Tensor, dual: Tensor) -> None:
@@ -145,34 +180,38 @@ class _ADMM(_Run):
         factor = ratio.clamp(1e-6, 1e6).sqrt()
         factor = torch.where((ratio > 1.2) | (ratio < 1 / 1.2), factor, 1.0)
         if (factor != 1).any():
-            self.t = self.t * factor
-            self.v.div_(factor.reshape(self.shape))
-            self.changed()
+            self.rho = self.rho * factor
+            self.u.div_(self.ledger.problem.column(factor))
+            self.rho_changed()
 
     def may_be_done(self) -> bool:
         """A certificate in the dtype at hand: as cheap as an iteration, and near the true one."""
-        bounds = Certificate(*self.torus.certificate(self, self.y.dtype))
-        rounding = torch.finfo(self.y.dtype).eps * self.y.double().flatten(1).square().sum(1)
-        close = (bounds.relative_gap <= 1.01 * self.options.tol) | (bounds.gap <= 10 * rounding)
-        return bool(close.any())
+        rough = self.certificate(self.z.dtype)
+        rough = replace(rough, rounding=20 * rough.rounding)
+        return bool(rough.done(1.01 * self.options.tol).any())
 
-    def certify(self) -> Certificate:
-        """In float64; written to the results with the codes."""
-        certificate = Certificate(*self.torus.certificate(self, torch.float64))
-        self.result[self.rows] = self.torus.narrow(self.z)
-        self.energy[self.rows] = certificate.energy
-        self.dual[self.rows] = certificate.dual
-        return certificate
+    def certificate(self, dtype: torch.dtype) -> Certificate:
+        """Of the codes at hand; sums in float64, W in the dtype given."""
+        problem, torus = self.ledger.problem, self.torus.in_dtype(dtype)
+        decoded = torch.fft.irfft2(torus.mix(torch.fft.rfft2(self.z.to(dtype))), s=torus.grid)
+        images = problem.y.reshape(len(problem), -1, *torus.size).to(dtype)
+        r = images - crop(decoded, torus.size)
+        seen = problem.penalty.dual_norm(torus.narrow(torus.correlate(torus.place(r))))
+        value = problem.penalty.value(self.torus.narrow(self.z).double())
+        return bounds(problem, r.double().reshape(problem.y.shape), seen.double(), value)
+
+    def solution(self) -> Solution:
+        return self.ledger.solution()
 
 
-class _Torus:
+class Torus:
     """Kernels on a grid without borders, on which images of one size and their codes are placed."""
 
     def __init__(self, dictionary: ConvDictionary, size):
         self.dictionary, self.size = dictionary, tuple(size)
-        self.grid = dictionary._grid(size)
-        self.places = dictionary._code_shape(size)[1:]
-        self.K = torch.fft.rfft2(dictionary._channels, s=self.grid)  # (n, C, …)
+        self.grid = dictionary.grid(size)
+        self.places = dictionary.code_shape(size)[1:]
+        self.K = torch.fft.rfft2(dictionary.channels, s=self.grid)  # (n, C, …)
         self.circular = ConvDictionary(dictionary.K, "fourier", "circular")
 
     @cached_property
@@ -192,7 +231,7 @@ class _Torus:
         return F.pad(y.reshape(len(y), -1, h, w), (0, width - w, 0, height - h))
 
     def narrow(self, z: Tensor) -> Tensor:
-        return _crop(z, self.places)
+        return crop(z, self.places)
 
     def mask_(self, z: Tensor) -> Tensor:
         z[..., self.places[0] :, :] = 0
@@ -229,24 +268,15 @@ class _Torus:
         """Every kernel against every place of images (N, C, …)."""
         if not _has_fast_conv(r):
             return self.circular.adjoint(r if self.dictionary.K.ndim == 4 else r[:, 0])
-        return F.conv2d(self.circular._continued(r), self.dictionary._channels)
+        return F.conv2d(self.circular.continued(r), self.dictionary.channels)
 
-    def certificate(self, run: _ADMM, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Energy and lower bound of the codes of a run; sums in float64, W in the dtype given."""
-        torus = self if dtype == self.circular.K.dtype else self.in_float64
-        y, z = run.y.reshape(len(run.y), -1, *self.size), run.z
-        decoded = torch.fft.irfft2(torus.mix(torch.fft.rfft2(z.to(dtype))), s=self.grid)
-        r = y.to(dtype) - _crop(decoded, self.size)
-        c = torus.narrow(torus.correlate(torus.place(r))).flatten(1)
-        seen = c.amax(1) if run.options.nonnegative else c.abs().amax(1)
-        return _bounds(
-            self.dictionary.in_float64, y.double(), self.narrow(z).double(), r.double(),
-            seen.double(), run.lam, run.options.nonnegative,
-        )  # fmt: skip
+    def in_dtype(self, dtype: torch.dtype) -> "Torus":
+        """The same torus with kernels in this dtype: their own, or float64."""
+        return self if dtype == self.dictionary.K.dtype else self._in_float64
 
     @cached_property
-    def in_float64(self) -> "_Torus":
-        return _Torus(self.dictionary.in_float64, self.size)
+    def _in_float64(self) -> "Torus":
+        return Torus(self.dictionary.in_float64, self.size)
 
 
 def _has_fast_conv(r: Tensor) -> bool:

@@ -6,25 +6,29 @@ on.
 """
 
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from ..conv import ConvDictionary
-from ..energies import certificate
-from ..operators import Dictionary
-from ..solvers import ConvergenceWarning, Solution, fista
+from ..energies import Certificate, certify
+from ..operators import Dictionary, undisturbed
+from ..problem import Problem
+from ..solvers import ConvergenceWarning, Ledger, Options, Solution, run_fista
 from ..validate import check_count, check_fraction, check_lam, describe
+from .admm import check_plain
 from .compiled import prepared, use_c
-from .images import encode_images
+from .images import run_images
 from .steps import solve_batch
 
 PIECE = 64  # samples that a thread takes at a time
+MOST_ATOMS = {"c": 8192, "torch": 4096}  # beyond these an n × n Gram matrix does not pay
+FAR = 100  # a start this many times too long may be worse than none
 
 
 def encode(
@@ -33,6 +37,7 @@ def encode(
     lam: float | Tensor,
     *,
     z0: Tensor | None = None,
+    penalty=None,
     nonnegative: bool = False,
     tol: float = 1e-4,
     backend: str = "auto",
@@ -40,47 +45,28 @@ def encode(
 ) -> Solution:
     """Codes with min_z ½‖y − Wz‖² + λ‖z‖₁ (and z ≥ 0 if asked for) for any number of samples.
 
-    Arguments, result and errors as for :func:`rlvebm_utils.fista`; ``tol`` is the certified
-    relative duality gap of the worst sample. Chunks of ``chunk`` samples are solved one after the
-    other, so beyond y and the result memory grows with the chunk only.
+    dictionary: a :class:`Dictionary`; a :class:`ConvDictionary`, which
+    :func:`rlvebm_utils.encode_images` solves; or any other operator, for which there is FISTA.
+    Other arguments, result and errors as for :func:`rlvebm_utils.fista`; ``tol`` is the certified
+    relative duality gap of the worst sample. penalty: the L1 norm without weights, signed or not;
+    for others there is :func:`rlvebm_utils.fista`. Chunks of ``chunk`` samples are solved one after
+    the other, so beyond y and the result memory grows with the chunk only (and with the square of
+    the number of atoms, up to 8192 of them).
 
     backend: "c" is coordinate descent and conjugate gradients on the atoms in use (CPU and a
     :class:`Dictionary`; needs a C compiler, see :func:`compile_loops`); "torch" is FISTA on blocks
     of samples. "auto" takes "c" where it can be had, because most of a batched product with WᵀW is
     spent on the zeros of the codes.
     """
-    dictionary.check_samples(y)
-    if z0 is not None:
-        dictionary.check_codes(z0, y, name="z0")
-        if nonnegative and (z0 < 0).any():
-            raise ValueError(f"z0: expected non-negative codes, got a minimum of {float(z0.min())}")
+    problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
+    check_plain(problem.penalty, "encode")
     check_fraction("tol", tol, 0, 1)
     check_count("chunk", chunk)
-    if isinstance(dictionary, ConvDictionary):
-        solve = partial(encode_images, backend=backend)
-    else:
-        solve = _by_coordinates if _use_c(backend, dictionary, y) else _by_steps
-    if not isinstance(lam, Tensor) and lam == 0:
-        # Least squares: no atom is left out, and the short certificate below says nothing
-        solve = fista
-    elif isinstance(dictionary, Dictionary) and _too_exact(tol, y.dtype):
-        solve = partial(_in_float64, solve)
-
-    single = y.ndim == dictionary.sample_ndim
-    y = y.detach()[None] if single else y.detach()
-    z0 = z0[None] if single and z0 is not None else z0
-    lam = check_lam(lam, len(y), y.device)
-    fields = None
-    for start in range(0, len(y), chunk):
-        rows = slice(start, start + chunk)
-        z = None if z0 is None else z0[rows].detach()
-        s = solve(dictionary, y[rows], lam[rows], z0=z, nonnegative=nonnegative, tol=tol)
-        part = (s.z, s.energy, s.gap, s.relative_gap, s.iterations, s.converged)
-        if fields is None:  # the result exists once only, and is filled in as chunks are done
-            fields = [field.new_empty(len(y), *field.shape[1:]) for field in part]
-        for whole, field in zip(fields, part, strict=True):
-            whole[rows] = field
-    return Solution(*(field[0] for field in fields)) if single else Solution(*fields)
+    solve = _solver(problem, backend, tol)
+    z0 = None if z0 is None else problem.codes(z0, "z0")
+    with undisturbed():
+        solution = _in_chunks(solve, problem, z0, tol, chunk)
+    return solution.pick(0) if problem.single else solution
 
 
 def encode_path(dictionary, y: Tensor, lams, *, z0: Tensor | None = None, **options):
@@ -89,12 +75,11 @@ def encode_path(dictionary, y: Tensor, lams, *, z0: Tensor | None = None, **opti
     They are solved from the largest λ down, each from the codes of the one before, which are nearly
     right: with small steps of λ a path costs less than its codes one by one. lams: a sequence of λ,
     each one number for all samples or one per sample. z0: where the first one starts. options: as
-    for :func:`encode`.
+    for :func:`encode`. Raises TypeError or ValueError, naming the argument, on bad input.
     """
-    dictionary.check_samples(y)
-    rows = len(y) if y.ndim > dictionary.sample_ndim else 1
     if not isinstance(lams, list | tuple | Tensor) or (isinstance(lams, Tensor) and not lams.ndim):
         raise TypeError(f"lams: expected a sequence of λ, got {describe(lams)}")
+    rows = len(Problem.of(dictionary, y, 0.0))
     sizes = [float(check_lam(lam, rows, y.device).mean()) for lam in lams]
     solutions = [None] * len(lams)
     for place in sorted(range(len(lams)), key=sizes.__getitem__, reverse=True):
@@ -103,30 +88,98 @@ def encode_path(dictionary, y: Tensor, lams, *, z0: Tensor | None = None, **opti
     return solutions
 
 
+# A solver here is a function of a problem, codes to start from (its own, to be overwritten) and
+# tol; it returns the solution of the batch.
+Solver = Callable[[Problem, Tensor, float], Solution]
+
+
+def _solver(problem: Problem, backend: str, tol: float) -> Solver:
+    """The solver for this operator, machine and tolerance."""
+    if isinstance(problem.operator, ConvDictionary):
+        return partial(_by_images, backend)
+    solve = _by_coordinates if _use_c(backend, problem) else _by_steps
+    if isinstance(problem.operator, Dictionary) and _too_exact(tol, problem.y.dtype):
+        return partial(_in_float64, solve)
+    return solve
+
+
+def _in_chunks(solve: Solver, problem: Problem, z0, tol: float, chunk: int) -> Solution:
+    """All samples, a chunk at a time. The result exists once only, and is filled in."""
+    fields, made_by = None, []
+    for first in range(0, len(problem), chunk):
+        rows = slice(first, first + chunk)
+        part = _one_chunk(solve, problem.pick(rows), None if z0 is None else z0[rows], tol)
+        c = part.certificate
+        found = (part.z, c.energy, c.dual, c.rounding, part.iterations, part.converged)
+        if fields is None:
+            fields = [one.new_empty(len(problem), *one.shape[1:]) for one in found]
+        for whole, one in zip(fields, found, strict=True):
+            whole[rows] = one
+        made_by += part.made_by
+    z, energy, dual, rounding, iterations, converged = fields
+    return Solution(z, Certificate(energy, dual, rounding), iterations, converged, made_by)
+
+
+def _one_chunk(solve: Solver, problem: Problem, z0, tol: float) -> Solution:
+    """One chunk; least squares (λ = 0), where no atom is left out, is FISTA's."""
+    z = problem.zeros() if z0 is None else _sensible(problem, z0)
+    free = problem.lam == 0
+    if free.all():
+        return run_fista(problem, z, Options(tol))
+    if not free.any():
+        return solve(problem, z, tol)
+    ledger = Ledger(problem, z, "")
+    for rows, one in ((free, _by_fista), (~free, solve)):
+        ledger.replace(rows, one(problem.pick(rows), z[rows], tol))
+    return ledger.solution()
+
+
+def _sensible(problem: Problem, z0: Tensor) -> Tensor:
+    """A copy of the start, without the codes that are worse than none. (Only one that is far too
+    long is looked at: a good one, as on a path, costs nothing.)
+    """
+    z = z0.clone(memory_format=torch.contiguous_format)
+    size = problem.penalty.value(z.double()) * problem.operator.lipschitz() ** 0.5
+    far = size > FAR * problem.y.double().flatten(1).square().sum(1).sqrt()
+    if far.any():
+        some = problem.pick(far)
+        worse = ~(certify(some, z[far]).energy < certify(some, some.zeros()).energy)
+        z[far] = torch.where(problem.column(worse), 0, z[far])
+    return z
+
+
+def _by_fista(problem: Problem, z: Tensor, tol: float) -> Solution:
+    return run_fista(problem, z, Options(tol))
+
+
+def _by_images(backend: str, problem: Problem, z: Tensor, tol: float) -> Solution:
+    return run_images(problem, z, Options(tol), backend)
+
+
 def _too_exact(tol: float, dtype: torch.dtype) -> bool:
     """Whether rounding would keep iterations in this dtype, but not in float64, from ``tol``."""
     return dtype != torch.float64 and tol < 100 * torch.finfo(dtype).eps
 
 
-def _use_c(backend: str, dictionary, y: Tensor) -> bool:
-    possible = isinstance(dictionary, Dictionary) and y.device.type == "cpu"
+def _use_c(backend: str, problem: Problem) -> bool:
+    y, operator = problem.y, problem.operator
+    possible = isinstance(operator, Dictionary) and y.device.type == "cpu"
     possible = possible and y.dtype in (torch.float32, torch.float64)
+    if backend == "auto" and possible and operator.n_atoms > MOST_ATOMS["c"]:
+        return False
     needs = f"a Dictionary and samples on the CPU, got {describe(y)}"
     return use_c(backend, possible, needs, "codes", y.dtype)
 
 
-def _by_steps(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
+def _by_steps(problem: Problem, z: Tensor, tol: float) -> Solution:
     """One chunk by fast FISTA; by the readable one where the Gram matrix would not pay, or the
     tolerance is near the rounding of the dtype.
     """
-    eps = torch.finfo(y.dtype).eps
-    if not isinstance(dictionary, Dictionary) or tol < 100 * eps or dictionary.n_atoms > 4096:
-        return fista(dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol)
-    z, bounds, iterations = solve_batch(dictionary, y, lam, z0=z0, nonnegative=nonnegative, tol=tol)
-    squared = y.double().square().sum(1)
-    converged = (bounds.relative_gap <= tol) | (bounds.gap <= 0.5 * eps * squared)
-    solution = Solution(z, bounds.energy, bounds.gap, bounds.relative_gap, iterations, converged)
-    return _finish(solution, _by_steps, dictionary, y, lam, nonnegative, tol)
+    dense = isinstance(problem.operator, Dictionary)
+    eps = torch.finfo(problem.y.dtype).eps
+    if not dense or tol < 100 * eps or problem.operator.n_atoms > MOST_ATOMS["torch"]:
+        return _by_fista(problem, z, tol)
+    return _finish(solve_batch(problem, z, tol), _by_steps, tol)
 
 
 @dataclass(frozen=True)
@@ -141,12 +194,7 @@ class _InCodes:
 
     @classmethod
     def of(cls, dictionary: Dictionary) -> "_InCodes":
-        if dictionary not in _IN_CODES:
-            _IN_CODES[dictionary] = cls.make(dictionary)
-        return _IN_CODES[dictionary]
-
-    @classmethod
-    def make(cls, dictionary: Dictionary) -> "_InCodes":
+        """Made once for a dictionary, by :meth:`Operator.recall`."""
         G64, more = dictionary.in_float64.gram, (0, -dictionary.n_atoms % 16)
         G, size = G64.to(dictionary.W.dtype), G64.diagonal()
         inverse = torch.where(size > 0, 1 / size, 0).to(G.dtype)
@@ -154,80 +202,78 @@ class _InCodes:
         return cls(pad(G, more).contiguous(), G64, pad(inverse, more), rounding, largest)
 
 
-_IN_CODES = WeakKeyDictionary()  # once for all chunks and calls
-
-
-def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
+def _by_coordinates(problem: Problem, z: Tensor, tol: float) -> Solution:
     """One chunk: Wᵀy in float64 by a matrix product, then the samples one by one, shared among the
     threads.
     """
-    of = _InCodes.of(dictionary)
-    eps = torch.finfo(y.dtype).eps
-    y64 = y.double()
-    b = y64 @ dictionary.in_float64.W
-    z = torch.zeros_like(b, dtype=y.dtype) if z0 is None else z0.clone()
-    squared, lam = y64.square().sum(1), lam.contiguous()
-    energy, dual = torch.zeros_like(squared), torch.zeros_like(squared)
-    steps = torch.zeros(len(y), dtype=torch.int64)
-
+    of, y64 = problem.operator.recall(_InCodes.of), problem.in_float64.y
+    b = y64 @ problem.in_float64.operator.W
+    squared = y64.square().sum(1)
+    ledger = Ledger(problem, z, "fast/codes.c")
     run = prepared(
-        "codes", y.dtype, "solve_rows", *of.G.shape, of.G, of.G64, of.inverse, b, squared, lam, z,
-        0.0 if nonnegative else 1.0, float(tol), eps, of.rounding, of.largest, energy, dual, steps,
+        "codes", z.dtype, "solve_rows", *of.G.shape, of.G, of.G64, of.inverse, b, squared,
+        problem.lam.contiguous(), z, float(problem.penalty.symmetric), float(tol),
+        problem.rounding, of.rounding, of.largest, ledger.energy, ledger.dual, ledger.iterations,
     )  # fmt: skip
 
-    pieces = iter(range(0, len(y), PIECE))
+    pieces = iter(range(0, len(z), PIECE))
 
     def solve(_) -> None:
         for first in pieces:  # whichever thread is free takes the next one
-            if run(first, min(first + PIECE, len(y))):
+            if run(first, min(first + PIECE, len(z))):
                 raise MemoryError("encode: not enough memory for the atoms of one sample")
 
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(solve, range(threads)))
-
-    gap = (energy - dual).clamp(min=0)
-    relative = torch.where(gap > 0, gap / dual.clamp(min=0), 0.0)
-    converged = (relative <= tol) | (gap <= 0.5 * eps * squared)
-    solution = Solution(z, energy, gap, relative, steps, converged)
-    return _finish(solution, _by_coordinates, dictionary, y, lam, nonnegative, tol)
+    _certify_where_c_cannot(ledger, of, b, squared, tol)
+    return _finish(ledger, _by_coordinates, tol)
 
 
-def _finish(solution: Solution, solve, dictionary, y, lam, nonnegative, tol) -> Solution:
+def _certify_where_c_cannot(ledger: Ledger, of: _InCodes, b, squared, tol: float) -> None:
+    """C has energies from ‖y‖² − ⟨z, b⟩ − ⟨z, c⟩. Where the rounding of these sums is not small
+    beside what ``tol`` asks for, the certificate comes from the residual itself.
+    """
+    l1 = ledger.z.abs().sum(1, dtype=torch.float64)
+    sums = squared + 2 * l1 * b.abs().amax(1) + of.largest * l1.square()
+    known = ledger.certificate
+    enough = torch.maximum(tol * known.dual, known.rounding)
+    doubtful = ~(32 * torch.finfo(torch.float64).eps * sums <= 0.1 * enough)
+    if doubtful.any():
+        exact = certify(ledger.problem.pick(doubtful), ledger.z[doubtful])
+        ledger.energy[doubtful], ledger.dual[doubtful] = exact.energy, exact.dual
+
+
+def _finish(ledger: Ledger, solve: Solver, tol: float) -> Solution:
     """Hand the samples without a certificate (λ near 0, say) to the same solver in float64, or to
     FISTA where it was in float64; from where they are.
     """
-    late = ~solution.converged
-    if not late.any():
-        return solution
-    solve = fista if y.dtype == torch.float64 else partial(_in_float64, solve)
-    start = solution.z[late].nan_to_num(0, 0, 0)  # should numbers have become too large for float32
-    rest = solve(dictionary, y[late], lam[late], z0=start, nonnegative=nonnegative, tol=tol)
-    solution.iterations[late] += rest.iterations
-    for name in ("z", "energy", "gap", "relative_gap", "converged"):
-        getattr(solution, name)[late] = getattr(rest, name)
-    return solution
+    problem = ledger.whole
+    ledger.converged = ledger.certificate.done(tol)
+    late = ~ledger.converged
+    if late.any():
+        solve = _by_fista if problem.y.dtype == torch.float64 else partial(_in_float64, solve)
+        # Should numbers have become too large for float32
+        start = _sensible(problem.pick(late), ledger.z[late].nan_to_num(0, 0, 0))
+        ledger.replace(late, solve(problem.pick(late), start, tol))
+    return ledger.solution()
 
 
-def _in_float64(solve, dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
+def _in_float64(solve: Solver, problem: Problem, z: Tensor, tol: float) -> Solution:
     """Solve in float64 and round. Near the rounding of float32 its own iterations would run on
     without end, and this is as good as a code in float32 gets.
     """
-    z0 = None if z0 is None else z0.double()
     # Half of the tolerance is left for the rounding
-    exact = solve(
-        dictionary.in_float64, y.double(), lam, z0=z0, nonnegative=nonnegative, tol=0.5 * tol
-    )
-    z = exact.z.to(y.dtype)
-    bounds = certificate(dictionary, y, z, lam, nonnegative)
-    rounding = 0.5 * torch.finfo(y.dtype).eps * y.double().square().sum(1)
-    converged = (bounds.relative_gap <= tol) | (bounds.gap <= rounding)
+    exact = solve(problem.in_float64, z.double(), 0.5 * tol)
+    rounded = exact.z.to(z.dtype)
+    bounds = certify(problem, rounded)
+    converged = bounds.done(tol)
     if exact.converged.all() and not converged.all():
         warnings.warn(
-            f"rounded to {y.dtype}, {int((~converged).sum())} of {len(y)} codes did not reach "
+            f"rounded to {z.dtype}, {int((~converged).sum())} of {len(z)} codes did not reach "
             f"tol={tol:g}; largest certified relative gap {float(bounds.relative_gap.max()):.1e}; "
             "samples in float64 can do better",
             ConvergenceWarning,
             stacklevel=2,
         )
-    return Solution(z, bounds.energy, bounds.gap, bounds.relative_gap, exact.iterations, converged)
+    return Solution(rounded, bounds, exact.iterations, converged, exact.made_by)

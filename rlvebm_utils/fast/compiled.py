@@ -103,8 +103,9 @@ def prepared(file: str, dtype: torch.dtype, function: str, *arguments, returns=c
     return with_first
 
 
-def call(file: str, dtype: torch.dtype, function: str, *arguments, returns=ctypes.c_int64):
+def call(file, dtype, function, *arguments, returns=ctypes.c_int64):
     """Call a C function once."""
+    returns = ctypes.c_double if function == "subtract_decoded" else returns
     return prepared(file, dtype, function, *arguments, returns=returns)()
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-from ..learning import LearnedDictionary, _batches, _check, _first_atoms, _reseed
+from ..learning import LearnedDictionary, batches_of, check_learning, first_atoms, reseed, stacked
 from ..operators import Dictionary
 from ..progress import track
 from ..validate import check_count, check_fraction, describe
@@ -62,7 +62,7 @@ def learn_dictionary_fast(
     steps = passes * max(1, len(y) // batch_size) if isinstance(y, Tensor) and y.ndim else passes
     if check_fraction("memory", memory, 0, 1) == 0:
         raise ValueError("memory: expected a number > 0, got 0")
-    _check(y, n_atoms, lam, steps, batch_size, sweeps, memory, seed, snapshots)
+    check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative)
     work = _backend(backend, y)(float(lam), nonnegative, sweeps)
 
     y = y.detach()
@@ -72,7 +72,7 @@ def learn_dictionary_fast(
     codes = y.new_zeros(len(y), n_atoms)
     kept = {0: W.T.clone()} if 0 in snapshots else {}
     energies, reseeded, interrupted = [], 0, False
-    batches = _batches(len(y), min(batch_size, len(y)), steps, generator)
+    batches = batches_of(len(y), min(batch_size, len(y)), steps, generator)
     try:
         for t, rows in enumerate(track(batches, "learning the dictionary", show=progress), start=1):
             batch, z = y[rows], codes[rows]
@@ -82,13 +82,12 @@ def learn_dictionary_fast(
             A.mul_(fade).addmm_(z.T, z)
             B.mul_(fade).addmm_(z.T, batch)
             work.update(W, A, B)
-            reseeded += _reseed(W.T, A, B.T, batch, z, nonnegative)
+            reseeded += reseed(W.T, A, B.T, batch, z, nonnegative)
             if t in snapshots:
                 kept[t] = W.T.clone()
     except KeyboardInterrupt:
         interrupted = True
-    energies = torch.stack(energies) if energies else torch.zeros(0, dtype=torch.float64)
-    return LearnedDictionary(Dictionary(W.T), energies, reseeded, kept, interrupted)
+    return LearnedDictionary(Dictionary(W.T), stacked(energies), reseeded, kept, interrupted)
 
 
 class _Compiled:
@@ -182,7 +181,7 @@ def _backend(name: str, y: Tensor) -> type:
 
 def _samples_as_atoms(y: Tensor, n_atoms: int, nonnegative: bool, generator) -> Tensor:
     """Different samples of unit length, as rows; noise for the atoms that are left, if any."""
-    W = _first_atoms(y, n_atoms, nonnegative, generator).T.contiguous()
+    W = first_atoms(y, n_atoms, nonnegative, generator).T.contiguous()
     rows = torch.randperm(len(y), generator=generator)[:n_atoms].to(y.device)
     first = y[rows].clamp(min=0) if nonnegative else y[rows]
     size = torch.linalg.vector_norm(first, dim=1)

@@ -20,38 +20,38 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-from ..energies import Certificate, _certificate
+from ..energies import certify
+from ..problem import Problem
+from ..solvers import Ledger
 
 ROWS = 2048  # of a batch on the CPU: enough work for each pass over memory
 CHECK_EVERY = 6
 LEAVE = 0.1  # rows leave together, when they are this share of the batch
 
 
-def solve_batch(dictionary, y: Tensor, lam: Tensor, *, z0, nonnegative: bool, tol: float):
-    """Codes, their certificate and iterations for samples y (N, d); lam: float64 (N,)."""
-    rows = ROWS if y.device.type == "cpu" else len(y)
-    parts = [
-        _iterate(dictionary, *part, nonnegative, tol)
-        for part in zip(
-            y.split(rows),
-            lam.split(rows),
-            z0.split(rows) if z0 is not None else [None] * -(-len(y) // rows),
-            strict=True,
-        )
-    ]
-    z, iterations = (torch.cat(part) for part in zip(*parts, strict=True))
-    bounds = _certificate(dictionary, y.double(), z.double(), lam, nonnegative)
-    return z, Certificate(*bounds), iterations
+def solve_batch(problem: Problem, z: Tensor, tol: float) -> Ledger:
+    """Codes of samples (N, d), from the codes z, with their certificates and iterations."""
+    ledger = Ledger(problem, z, "fast/steps.py")
+    size = ROWS if z.device.type == "cpu" else len(z)
+    for first in range(0, len(z), size):
+        rows = slice(first, first + size)
+        found = _iterate(problem.pick(rows), z[rows], tol)
+        z[rows], ledger.iterations[rows] = found
+    found = certify(problem, z)
+    ledger.energy, ledger.dual = found.energy, found.dual
+    return ledger
 
 
-def _iterate(dictionary, y: Tensor, lam: Tensor, z0, nonnegative: bool, tol: float, most=2000):
+def _iterate(problem: Problem, z0: Tensor, tol: float, most=2000) -> tuple[Tensor, Tensor]:
     """FISTA with steps and restarts per row; rows that look finished leave the batch."""
+    dictionary, y, lam = problem.operator, problem.y, problem.lam
+    nonnegative = problem.penalty.nonnegative
     G, safe = dictionary.gram, dictionary.lipschitz()
     # In units of λ, so that one threshold serves all rows (a row with λ = 0 is left to others)
     unit = torch.where(lam > 0, lam, 1).to(y.dtype)[:, None]
     y = y / unit
     b, squared = dictionary.adjoint(y), y.square().sum(1)
-    z = torch.zeros_like(b) if z0 is None else z0 / unit
+    z = z0 / unit
     c = torch.addmm(b, z, G, alpha=-1)
     v, c_v = z, c
     t, L = torch.ones_like(squared), torch.full_like(squared, safe)
