@@ -172,7 +172,8 @@ def _by_coordinates(dictionary, y, lam, *, z0, nonnegative, tol) -> Solution:
 
     run = prepared(
         "codes", y.dtype, "solve_rows", *of.G.shape, of.G, of.G64, of.inverse, b, squared, lam, z,
-        0.0 if nonnegative else 1.0, float(tol), eps, of.rounding, of.largest, energy, dual, steps,
+        0.0 if nonnegative else 1.0, float(tol), 0.5 * eps * squared, of.rounding, of.largest,
+        energy, dual, steps,
     )  # fmt: skip
 
     pieces = iter(range(0, len(y), PIECE))
