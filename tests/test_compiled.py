@@ -3,6 +3,7 @@
 import shutil
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,17 +14,26 @@ from rlvebm_utils.fast import compiled
 
 pytestmark = needs_c
 CACHES = (compiled.library, compiled._at_hand, compiled._system_compiler)
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch, tmp_path):
     """An empty folder for libraries, and no memory of what was loaded or found before."""
-    monkeypatch.setenv("RLVEBM_CACHE", str(tmp_path / "kept"))
-    for one in CACHES:
-        one.cache_clear()
+    monkeypatch.setenv("RLVEBM_CACHE", str(tmp_path))
+    forget()
     yield tmp_path
+    forget()
+
+
+def forget() -> None:
+    """As in a new process."""
     for one in CACHES:
         one.cache_clear()
+
+
+def kept(folder) -> list:
+    return sorted((folder / "compiled").glob("*"))
 
 
 def compiler(monkeypatch, folder, says: str):
@@ -52,28 +62,27 @@ def test_compiled_at_the_first_use_and_kept(fresh, monkeypatch):
     calls = compiler(monkeypatch, fresh, "")
     assert torch.equal(solved(), EXPECTED) and calls() == 1
     assert torch.equal(solved(), EXPECTED) and calls() == 1
-    for one in CACHES:  # as in a new process, and on a machine that lost its compiler
-        one.cache_clear()
-    no_compiler(monkeypatch)
+    forget()
+    no_compiler(monkeypatch)  # a machine that lost it
     assert torch.equal(solved("c"), EXPECTED) and calls() == 1
-    assert [path.suffix for path in (fresh / "kept").iterdir()] == [".so"]  # nothing else left
+    assert [path.suffix for path in kept(fresh)] == [compiled.SUFFIX]  # nothing else left
 
 
 def test_all_at_once(fresh, monkeypatch):
     calls = compiler(monkeypatch, fresh, "")
     compile_loops()
-    assert calls() == 6 and len(list((fresh / "kept").iterdir())) == 6
+    assert calls() == 6 and len(kept(fresh)) == 6
     solved(dtype=torch.float64)
     assert calls() == 6
 
 
 def test_another_source_or_processor_is_another_library(monkeypatch):
-    paths = {compiled._path("codes", torch.float32), compiled._path("codes", torch.float64)}
+    names = {compiled._stem("codes", torch.float32), compiled._stem("codes", torch.float64)}
     monkeypatch.setattr(compiled, "FLAGS", "-O1")
-    paths.add(compiled._path("codes", torch.float32))
+    names.add(compiled._stem("codes", torch.float32))
     monkeypatch.setattr(compiled, "_processor", lambda: "another")
-    paths.add(compiled._path("codes", torch.float32))
-    assert len(paths) == 4
+    names.add(compiled._stem("codes", torch.float32))
+    assert len(names) == 4
 
 
 def test_without_a_compiler_torch_does_it(monkeypatch):
@@ -109,17 +118,18 @@ def test_a_compiler_from_pip_is_asked_by_name_only(fresh, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(fresh))
     no_compiler(monkeypatch)
     solved()
-    assert not (fresh / "kept").exists()
+    assert not kept(fresh)
     compile_loops()
-    assert len(list((fresh / "kept").iterdir())) == 6
+    assert len(kept(fresh)) == 6
     compiled._at_hand.cache_clear()
     assert torch.equal(solved(), EXPECTED)  # "auto" takes what is there
 
 
 def test_a_folder_that_keeps_nothing(fresh, monkeypatch):
-    (fresh / "kept").write_text("a file, not a folder")
+    (fresh / "file").write_text("a file, not a folder")
+    monkeypatch.setenv("RLVEBM_CACHE", str(fresh / "file"))
     assert torch.equal(solved("c"), EXPECTED)
-    assert (fresh / "kept").read_text() == "a file, not a folder"
+    assert (fresh / "file").read_text() == "a file, not a folder"
 
 
 def test_tiny_numbers_stay_what_they_are():

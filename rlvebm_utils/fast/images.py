@@ -4,7 +4,6 @@ every image.
 :func:`rlvebm_utils.fista` is the readable reference for the same problem.
 """
 
-import ctypes
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -139,7 +138,6 @@ class _Image:
         self.r64 = F.pad(self.y.double(), self.room)
         norm = self.call(
             "subtract_decoded", len(self.K), *self.shape, self.K64, self.r64, self.z,
-            returns=ctypes.c_double,
         )  # fmt: skip
         self.norm = torch.tensor([[norm]], dtype=torch.float64)
         self.r = self.r64.to(self.y.dtype, copy=True)
@@ -170,7 +168,7 @@ class _Image:
         self.call("places_at_work", *about, places)
         self.call(
             "descend", *self.shape, self.K, self.inverse, self.r, self.z, lam,
-            float(not self.nonnegative), places, count, sweeps - 1, returns=None,
+            float(not self.nonnegative), places, count, sweeps - 1,
         )  # fmt: skip
         self.work += sweeps * count * self.K[0].numel()
         self.refresh()
