@@ -49,13 +49,8 @@ if sys.platform != "win32":  # code there can lie anywhere as it is
 # pointer, what may be NULL, the name
 PROTOTYPE = re.compile(r"^EXPORT\s+(\w+)\s+(\w+)\(([^)]*)\)", re.MULTILINE)
 PARAMETER = re.compile(r"(?:const )?(\w+) ?(\*)?(?:restrict )?(OR_NULL )?(\w+)")
-SCALARS = {
-    "void": None,
-    "int": ctypes.c_int,
-    "size": ctypes.c_int64,
-    "int64_t": ctypes.c_int64,
-    "double": ctypes.c_double,
-}
+WHOLE = {"int": ctypes.c_int, "size": ctypes.c_int64, "int64_t": ctypes.c_int64}
+RETURNS = WHOLE | {"double": ctypes.c_double, "void": None}
 ENTRIES = {"double": torch.float64, "size": torch.int64, "int64_t": torch.int64}
 
 
@@ -120,23 +115,33 @@ def call(file: str, dtype: torch.dtype, function: str, *arguments):
 
 
 @dataclass(frozen=True)
-class Number:
-    """A parameter that is one number."""
+class Whole:
+    """A parameter that is a whole number."""
 
     name: str  # function and parameter
     kind: type  # of ctypes
 
     def from_param(self, value):
-        kinds = (Real, "a number") if self.kind is ctypes.c_double else (Integral, "an integer")
-        if not isinstance(value, kinds[0]) or isinstance(value, bool):
-            raise TypeError(f"{self.name}: expected {kinds[1]}, got {describe(value)}")
-        if kinds[0] is Real:
-            return self.kind(float(value))
+        # The usual case first: asking the abstract class takes as long as all the rest
+        if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise TypeError(f"{self.name}: expected an integer, got {describe(value)}")
         number = self.kind(value)
-        if number.value != value:  # ctypes would cut off what is too much
+        if number.value != value:  # ctypes cuts off what is too much
             bits = 8 * ctypes.sizeof(number)
             raise ValueError(f"{self.name}: expected an integer of {bits} bits, got {value}")
         return number
+
+
+@dataclass(frozen=True)
+class Number:
+    """A parameter that is a float64."""
+
+    name: str  # function and parameter
+
+    def from_param(self, value):
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{self.name}: expected a number, got {describe(value)}")
+        return ctypes.c_double(value)
 
 
 @dataclass(frozen=True)
@@ -147,11 +152,9 @@ class Pointer:
     dtype: torch.dtype  # of the entries
     nullable: bool
 
-    kind = ctypes.c_void_p
-
     def from_param(self, value):
         if value is None and self.nullable:
-            return self.kind(None)
+            return ctypes.c_void_p(None)
         if not isinstance(value, Tensor) or not self.suits(value):
             entries = str(self.dtype).removeprefix("torch.")
             other = " or None" if self.nullable else ""
@@ -159,70 +162,78 @@ class Pointer:
                 f"{self.name}: expected contiguous {entries} tensor on the CPU{other}, "
                 f"got {_describe_layout(value)}"
             )
-        return self.kind(value.data_ptr())
+        return ctypes.c_void_p(value.data_ptr())
 
     def suits(self, value: Tensor) -> bool:
-        in_rows = value.layout == torch.strided and value.is_contiguous()
-        return value.dtype == self.dtype and value.device.type == "cpu" and in_rows
+        in_place = value.is_cpu and value.layout == torch.strided and value.is_contiguous()
+        return in_place and value.dtype == self.dtype
 
 
 class Function:
-    """A C function that checks what it is called with."""
+    """A C function that checks what it is called with.
 
-    def __init__(self, run, parameters: "list[Number | Pointer]", returns):
-        self.run, self.parameters = run, parameters
-        # What arrives here has been checked: ctypes has to know the types, not to check them again
-        run.argtypes, run.restype = [one.kind for one in parameters], returns
+    ctypes itself would do so at each call, for all arguments. Most of them are the same for many
+    calls, so they are checked here and handed on as what C takes.
+    """
+
+    def __init__(self, run, argtypes: "list[Whole | Number | Pointer]", restype):
+        self.run, self.argtypes, self.name = run, argtypes, run.__name__
+        run.restype = restype
 
     def prepared(self, *arguments):
         """Itself with all but its first arguments."""
-        left = len(self.parameters) - len(arguments)
+        left = len(self.argtypes) - len(arguments)
         if left < 0:
             raise TypeError(self._wrong_number(len(arguments)))
-        run, first_parameters = self.run, self.parameters[:left]
-        fixed = _as_c(self.parameters[left:], arguments)
+        run, first_argtypes = self.run, self.argtypes[:left]
+        fixed = _as_c(self.argtypes[left:], arguments)
 
         def with_first(*first, keep=arguments):
             if len(first) != left:
                 raise TypeError(self._wrong_number(len(first) + len(keep)))
-            return run(*_as_c(first_parameters, first), *fixed)
+            return run(*_as_c(first_argtypes, first), *fixed)
 
         return with_first
 
     def _wrong_number(self, got: int) -> str:
-        return f"{self.run.__name__}: expected {len(self.parameters)} arguments, got {got}"
+        return f"{self.name}: expected {len(self.argtypes)} arguments, got {got}"
 
 
-def _as_c(parameters, arguments) -> list:
-    pairs = zip(parameters, arguments, strict=True)
-    return [parameter.from_param(value) for parameter, value in pairs]
+def _as_c(argtypes, arguments) -> list:
+    return [kind.from_param(value) for kind, value in zip(argtypes, arguments, strict=True)]
 
 
 def _describe_layout(value) -> str:
-    apart = isinstance(value, Tensor) and value.layout == torch.strided
-    apart = apart and not value.is_contiguous()
-    return describe(value) + f" with strides {value.stride()}" * apart
+    """As in other messages, and how entries that are not side by side lie."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_contiguous():
+        return describe(value)
+    return f"{describe(value)} with strides {value.stride()}"
 
 
 @cache
 def _prototypes(file: str, dtype: torch.dtype) -> dict[str, tuple]:
     """For each function that ``{file}.c`` exports: its parameters, and what it returns."""
-    entries = ENTRIES | {"real": dtype}
-
-    def parameter(function: str, text: str) -> Number | Pointer:
-        found = PARAMETER.fullmatch(" ".join(text.split()))
-        kind, pointer, nullable, name = found.groups() if found else (None,) * 4
-        if kind not in (entries if pointer else SCALARS):
-            raise ValueError(f"{file}.c: expected a parameter of a known type, got {text!r}")
-        name = f"{function}.{name}"
-        return (
-            Pointer(name, entries[kind], bool(nullable)) if pointer else Number(name, SCALARS[kind])
-        )
-
     return {
-        function: ([parameter(function, one) for one in parameters.split(",")], SCALARS[returns])
+        function: (
+            [_parameter(function, one, dtype) for one in parameters.split(",")],
+            RETURNS[returns],
+        )
         for returns, function, parameters in PROTOTYPE.findall(_source(f"{file}.c"))
     }
+
+
+def _parameter(function: str, text: str, dtype: torch.dtype) -> Whole | Number | Pointer:
+    """One parameter of a prototype."""
+    found = PARAMETER.fullmatch(" ".join(text.split()))
+    kind, pointer, nullable, name = found.groups() if found else (None,) * 4
+    entries, name = ENTRIES | {"real": dtype}, f"{function}.{name}"
+    if pointer and kind in entries:
+        return Pointer(name, entries[kind], bool(nullable))
+    if not pointer and kind in WHOLE:
+        return Whole(name, WHOLE[kind])
+    if not pointer and kind == "double":
+        return Number(name)
+    raise ValueError(f"{function}: expected a parameter of a known type in C, got {text!r}")
 
 
 # --- from C to a library --------------------------------------------------------------------------
