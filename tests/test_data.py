@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 
+from rlvebm_utils import cache
 from rlvebm_utils.course import data
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,7 +117,7 @@ def no_way_out(monkeypatch, tmp_path):
     """No proxy, and no cache but the test's own."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv(data.CACHE_VARIABLE, raising=False)
+    monkeypatch.delenv(cache.VARIABLE, raising=False)
 
 
 def refused():
@@ -172,17 +173,29 @@ def test_the_second_mirror_serves_when_the_first_cannot(mirror, tmp_path, capsys
 
 
 def test_where_the_cache_is(mirror, tmp_path, monkeypatch):
-    import pooch
-
-    user, variable, argument = (tmp_path / name for name in ("user", "variable", "argument"))
-    monkeypatch.setattr(pooch, "os_cache", lambda project: user / project)
+    """The folder of tests/test_cache.py, or the one that is asked for."""
+    variable, argument = tmp_path / "variable", tmp_path / "argument"
     load(mirror, None)
-    assert contents(user / "rlvebm_utils") == sorted([IMAGES, LABELS])
-    monkeypatch.setenv(data.CACHE_VARIABLE, str(variable))
+    assert contents(tmp_path / "home" / "rlvebm_utils" / "data") == sorted([IMAGES, LABELS])
+    monkeypatch.setenv(cache.VARIABLE, str(variable))
     load(mirror, None)
-    assert contents(variable) == sorted([IMAGES, LABELS])
+    assert contents(variable / "data") == sorted([IMAGES, LABELS])
     load(mirror, argument)
     assert contents(argument) == sorted([IMAGES, LABELS])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked = len(mirror.asked)
+    load(mirror, "~/argument")
+    assert len(mirror.asked) == asked
+
+
+def test_a_cache_that_cannot_be_is_said(mirror, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file"))
+    with pytest.raises(OSError, match="^RLVEBM_CACHE: expected a folder, got .*/file"):
+        load(mirror, None)
+    with pytest.raises(OSError, match="^cache_dir: expected a folder, got '~nobody-of-this-name/a'"):
+        load(mirror, "~nobody-of-this-name/a")
+    assert mirror.asked == []
 
 
 @pytest.mark.skipif(
@@ -330,6 +343,7 @@ def test_a_cache_that_cannot_be_written_is_not_a_network_problem(mirror, tmp_pat
 
 CHILD = """
 import hashlib, json, sys
+from rlvebm_utils import cache
 from rlvebm_utils.course import data
 url, cache, sums = sys.argv[1:]
 digits = data.load_digits("full", cache_dir=cache, mirrors=[url], sha256=json.loads(sums))

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cache import VARIABLE, cache_folder, resolved
 from ..validate import check_count, check_tensor, describe
 
 MIRRORS = (
@@ -41,7 +42,6 @@ FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
-CACHE_VARIABLE = "RLVEBM_CACHE"
 TIMEOUT = (5, 20)  # seconds to wait for a connection, and for the next bytes
 
 
@@ -78,8 +78,9 @@ def load_digits(
     the 5000 out instead.
 
     ``source="full"``: the 60000 training or 10000 test digits in their original order, downloaded
-    once (11 MB) and kept in ``cache_dir``, else in the folder that the environment variable
-    ``RLVEBM_CACHE`` names, else in the user's own cache folder. The ``mirrors`` are tried in turn.
+    once (11 MB) and kept in ``cache_dir``, else in ``data`` in the folder that the environment
+    variable ``RLVEBM_CACHE`` names, else in ``data`` in the user's own cache folder (see
+    :mod:`rlvebm_utils.cache`). The ``mirrors`` are tried in turn.
 
     - No mirror can be reached (refused, timed out, unknown host, file not found): the embedded
       digits come instead, with one printed line, and ``source`` is ``"embedded"``. With
@@ -153,11 +154,10 @@ def _fair_order(labels: np.ndarray) -> np.ndarray:
 
 
 def _cache_folder(cache_dir: str | os.PathLike | None) -> Path:
-    """The argument, else the environment variable, else the user's cache folder."""
+    """The argument, else the folder that :mod:`rlvebm_utils.cache` tells."""
     if not isinstance(cache_dir, str | os.PathLike | None):
         raise TypeError(f"cache_dir: expected a path, got {describe(cache_dir)}")
-    folder = cache_dir or os.environ.get(CACHE_VARIABLE) or _pooch().os_cache("rlvebm_utils")
-    return Path(folder).expanduser()
+    return resolved("cache_dir", cache_dir) if cache_dir else cache_folder("data")
 
 
 def _fetch(name: str, sha256: str, folder: Path, mirrors: Sequence[str]) -> Path:
@@ -182,7 +182,7 @@ def _fetch(name: str, sha256: str, folder: Path, mirrors: Sequence[str]) -> Path
         except OSError as error:
             raise OSError(
                 f"cannot keep {name} in {folder}: {error}; "
-                f"choose another folder with cache_dir or {CACHE_VARIABLE}"
+                f"choose another folder with cache_dir or {VARIABLE}"
             ) from error
     if path.exists():
         got = pooch.file_hash(path)

@@ -20,24 +20,40 @@ enum { ROUNDS = 30, SCANS = 1000, SOLVES = 100, SWEEPS = 3, STEPS = 30 };
 
 static const real EPS = sizeof(real) == 4 ? 6e-8 : 1.2e-16; /* half a unit in the last place */
 
-/* One problem (fixed for a call), and the arrays that samples use one after the other. */
+/* The arrays that samples use one after the other. The room for them follows from this list, so
+   none can lie beyond its end; each has room for a row of G, and a vector more.
+
+   z, c, diagonal     over all atoms; diagonal: of G
+   S, chosen          the atoms that matter; for each of all atoms, whether it is one of them
+   used, atom_used    those of S with z != 0, as places in S and as atoms
+   inverse_S … c_old  over S
+   c64, all           c in float64: over S; over all atoms, where real is too coarse */
+#define ARRAYS(ARRAY)                                                                            \
+    ARRAY(real, z) ARRAY(real, c) ARRAY(int32_t, S) ARRAY(int32_t, used)                         \
+    ARRAY(int32_t, atom_used) ARRAY(char, chosen) ARRAY(real, inverse_S) ARRAY(real, z_S)        \
+    ARRAY(real, c_S) ARRAY(real, g) ARRAY(real, p) ARRAY(real, Kp) ARRAY(real, signs)            \
+    ARRAY(double, c64) ARRAY(double, all) ARRAY(real, z_old) ARRAY(real, c_old)                  \
+    ARRAY(real, diagonal)
+
+#define MEMBER(type, name) type *name;
+#define ONE_MORE(type, name) +1
+enum { COUNT = 0 ARRAYS(ONE_MORE) };
+
+/* One problem (fixed for a call), and the state of the sample at hand. */
 typedef struct {
     size n, row;                   /* atoms; numbers in a row of G: n, then zeros to whole vectors */
     const real *G, *inverse;       /* inverse: 1/G_jj, 0 for an atom that is zero */
     const double *G64;             /* G in float64, n x n */
-    double rounding, largest, tol, floor; /* largest: of G's entries */
+    double rounding, largest, tol; /* largest: of G's entries */
     real sign;                     /* 0 keeps codes >= 0 */
-    real *diagonal;                /* of G */
 
-    const double *b;               /* of this sample: b = W'y, λ, ‖y‖² and ‖b‖_∞ */
-    double lam, squared, reach;
-    real *z, *c;                   /* all n atoms */
+    const double *b;               /* of this sample: b = W'y, λ, ‖y‖², ‖b‖_∞, gap that is none */
+    double lam, squared, reach, floor;
     int begun;                     /* whether z is not zero at the start */
     size k, width, known;          /* atoms in S; k in whole vectors; how many K has already */
-    int32_t *S, *used, *atom_used; /* used: those of S with z != 0, as places in S and as atoms */
-    char *chosen;
-    real *K, *inverse_S, *z_S, *c_S, *g, *p, *Kp, *signs, *z_old, *c_old;
-    double *c64, *all;             /* c over S; over all atoms, where real is too coarse */
+    real *K;                       /* rows and columns S of G */
+    ARRAYS(MEMBER)
+    void *room, *room_K;           /* the memory that these lie in */
     double energy, dual, l1, slack; /* slack: how far c can be off outside of S */
 } Work;
 
@@ -447,7 +463,7 @@ static size solve(Work *w)
             work += solve_small(w, enough);
         certify(w);
         double gap = w->energy - w->dual;
-        if (gap <= w->tol * w->dual || gap <= w->floor * 0.5 * w->squared)
+        if (gap <= max(w->tol * w->dual, w->floor))
             break;
         size joined = join(w, 2 * w->slack);
         enough = joined ? aim(w) : min(aim(w), enough) / 4;
@@ -460,47 +476,53 @@ static size solve(Work *w)
 
 /* ---- the call ---- */
 
-/* The next piece of the room, from the beginning of a line of the cache. */
-static void *piece(char **room, size bytes)
+/* The first address from here that is the beginning of a line of the cache. */
+enum { LINE = 64 };
+
+INLINE void *at_a_line(char *here) { return here + (LINE - (uintptr_t)here % LINE) % LINE; }
+
+/* Gives each array its piece of new memory, all zeros, and K its own. Returns 0 where there is not
+   enough; free_arrays is to be called in both cases. */
+static int make_arrays(Work *w)
 {
-    char *start = *room + (64 - (uintptr_t)*room % 64) % 64;
-    *room = start + bytes;
-    return start;
+    size bytes = (w->row + LANES) * sizeof(double); /* enough for any type */
+    char *next = w->room = calloc(COUNT, bytes + LINE);
+    w->room_K = malloc(w->row * w->row * sizeof(real) + LINE);
+    if (w->room == NULL || w->room_K == NULL)
+        return 0;
+#define PLACE(type, name) next = (char *)(w->name = at_a_line(next)) + bytes;
+    ARRAYS(PLACE)
+    w->K = at_a_line(w->room_K);
+    return 1;
+}
+
+static void free_arrays(Work *w)
+{
+    free(w->room);
+    free(w->room_K);
 }
 
 /* Solves rows first … last − 1 of b into z (N x n), starting from what z holds. b = YW (N x n),
-   squared = ‖y‖² and lam (N) are float64; so are the results energy and dual (N). G: n x row, in zeros to whole
-   vectors. rounding: how far its entries are from G64, n x n. largest: of its entries. sign: 1, or
-   0 for codes >= 0. floor: a gap below floor·½‖y‖² counts as none. steps (N): sweeps and
-   conjugate-gradient steps. Returns 0, or 1 where there is not enough memory. */
+   squared = ‖y‖² and lam (N) are float64; so are the results energy and dual (N). G: n x row, in
+   zeros to whole vectors. rounding: how far its entries are from G64, n x n. largest: of its
+   entries. sign: 1, or 0 for codes >= 0. A sample is done when energy − dual is at most tol·dual,
+   or at most its floor (N, float64). steps (N): sweeps and conjugate-gradient steps. Returns 0, or
+   1 where there is not enough memory. */
 EXPORT int solve_rows(size first, size last, size n, size row, const real *G, const double *G64,
                       const real *inverse, const double *b, const double *squared,
-                      const double *lam, real *z, double sign, double tol, double floor,
+                      const double *lam, real *z, double sign, double tol, const double *floor,
                       double rounding, double largest, double *energy, double *dual, size *steps)
 {
-    size bytes = (row + LANES) * sizeof(double); /* of each array below but K */
-    char *room = calloc(18, bytes + 64), *K = malloc(row * row * sizeof(real) + 64);
-    if (room == NULL || K == NULL) {
-        free(room), free(K);
+    Work w = {.n = n, .row = row, .G = G, .inverse = inverse, .G64 = G64, .rounding = rounding,
+              .largest = largest, .tol = tol, .sign = sign};
+    if (!make_arrays(&w)) {
+        free_arrays(&w);
         return 1;
     }
-    char *next = room, *next_K = K;
-    Work w = {.n = n, .row = row, .G = G, .inverse = inverse, .G64 = G64, .rounding = rounding,
-              .largest = largest, .tol = tol, .floor = floor, .sign = sign,
-              .z = piece(&next, bytes), .c = piece(&next, bytes),
-              .S = piece(&next, bytes), .used = piece(&next, bytes),
-              .atom_used = piece(&next, bytes), .chosen = piece(&next, bytes),
-              .inverse_S = piece(&next, bytes), .z_S = piece(&next, bytes),
-              .c_S = piece(&next, bytes), .g = piece(&next, bytes),
-              .p = piece(&next, bytes), .Kp = piece(&next, bytes),
-              .signs = piece(&next, bytes), .c64 = piece(&next, bytes),
-              .all = piece(&next, bytes), .z_old = piece(&next, bytes),
-              .c_old = piece(&next, bytes), .diagonal = piece(&next, bytes),
-              .K = piece(&next_K, 0)};
     for (size j = 0; j < n; j++)
         w.diagonal[j] = G[j * row + j];
     for (size i = first; i < last; i++) {
-        w.lam = lam[i], w.squared = squared[i], w.b = b + i * n;
+        w.lam = lam[i], w.squared = squared[i], w.b = b + i * n, w.floor = floor[i];
         memcpy(w.z, z + i * n, n * sizeof(real));
         real any = 0;
         VECTORISE_MAX(any) for (size j = 0; j < n; j++) any = max(absolute(w.z[j]), any);
@@ -511,6 +533,6 @@ EXPORT int solve_rows(size first, size last, size n, size row, const real *G, co
         for (size q = 0; q < w.k; q++)
             z[i * n + w.S[q]] = w.z_S[q];
     }
-    free(room), free(K);
+    free_arrays(&w);
     return 0;
 }

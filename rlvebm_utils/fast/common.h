@@ -19,7 +19,15 @@ enum { LANES = 64 / sizeof(real) };
 #define VECTORISE_SUM(...) OMP(omp simd reduction(+ : __VA_ARGS__))
 #define VECTORISE_MAX(...) OMP(omp simd reduction(max : __VA_ARGS__))
 #define OMP(...) _Pragma(#__VA_ARGS__)
+/* A function that Python calls. compiled.py reads its prototype and checks arguments against it:
+   size, int64_t, int and double for numbers, pointers to real, double, size and int64_t for tensors
+   that are contiguous, or NULL where it says OR_NULL. */
+#ifdef _WIN32
+#define EXPORT __declspec(dllexport)
+#else
 #define EXPORT __attribute__((visibility("default")))
+#endif
+#define OR_NULL
 
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define min(a, b) ((a) < (b) ? (a) : (b))

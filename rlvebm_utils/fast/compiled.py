@@ -1,25 +1,36 @@
 """The loops in C beside this file: compiled by the machine's own compiler, once, then loaded.
 
 Python and torch are too slow where the work is many small steps that depend on each other. The
-library that comes out lies in the user's cache folder (``RLVEBM_CACHE`` names another), under a
-name that changes with the source, the flags and the processor.
+library that comes out lies in the user's cache folder (see :mod:`rlvebm_utils.cache`), under a name
+that changes with the source, the flags and the processor, and ends in the sum of its content. What
+lies there is loaded only where nobody but this user can have put it there, and only whole.
+
+How a function is called stands in one place, its prototype in C: what Python hands over is checked
+against that.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import warnings
+from dataclasses import dataclass
 from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from ..cache import is_private, private_folder, temporary_folder
+from ..validate import describe
 
 BACKENDS = ("auto", "c", "torch")
 SOURCES = Path(__file__).parent
@@ -27,9 +38,20 @@ FILES = ("codes", "images", "learning")
 NUMBERS = {torch.float32: ("float", "int32_t"), torch.float64: ("double", "int64_t")}
 # What -ffast-math would allow, less what changes the processor's state for the whole process; the
 # second way is for compilers that do not know the first
-FLAGS = "-O3 -shared -fPIC -fno-math-errno -fno-trapping-math -ffinite-math-only -fno-signed-zeros"
+FLAGS = "-O3 -shared -fno-math-errno -fno-trapping-math -ffinite-math-only -fno-signed-zeros"
 FLAGS += " -fassociative-math -freciprocal-math"
 WAYS = ("-march=native -fopenmp-simd -falign-loops=32", "-Wno-unknown-pragmas")
+SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+if sys.platform != "win32":  # code there can lie anywhere as it is
+    FLAGS += " -fPIC"
+
+# Of a prototype: what it returns, the name, the parameters; of a parameter: const, the type, the
+# pointer, what may be NULL, the name
+PROTOTYPE = re.compile(r"^EXPORT\s+(\w+)\s+(\w+)\(([^)]*)\)", re.MULTILINE)
+PARAMETER = re.compile(r"(?:const )?(\w+) ?(\*)?(?:restrict )?(OR_NULL )?(\w+)")
+WHOLE = {"int": ctypes.c_int, "size": ctypes.c_int64, "int64_t": ctypes.c_int64}
+RETURNS = WHOLE | {"double": ctypes.c_double, "void": None}
+ENTRIES = {"double": torch.float64, "size": torch.int64, "int64_t": torch.int64}
 
 
 class CompileError(ImportError):
@@ -66,62 +88,195 @@ def compile_loops() -> None:
 
 
 @cache
-def library(file: str, dtype: torch.dtype) -> ctypes.CDLL:
-    """The library made from ``{file}.c`` for numbers of this dtype; compiled if need be."""
-    path = _path(file, dtype)
-    if path.exists():
-        return ctypes.CDLL(str(path))
-    # Made beside its place and moved there: another process never sees half of it
+def library(file: str, dtype: torch.dtype) -> "dict[str, Function]":
+    """The functions of ``{file}.c`` for numbers of this dtype; compiled if need be."""
+    kept = _kept(file, dtype)
+    if kept:
+        return kept
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(dir=path.parent)
-    except OSError:  # nowhere to keep it: for this process only
-        folder = tempfile.mkdtemp()
-    try:
-        new = Path(folder) / path.name
-        _compile(file, dtype, new)
-        try:
-            new.replace(path)
-        except OSError:
-            return ctypes.CDLL(str(new))
-        return ctypes.CDLL(str(path))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        return _load(_compile_into(private_folder("compiled"), file, dtype), file, dtype)
+    except OSError:  # a disk that is full, say, or one from which nothing may be run
+        return _load(_compile_into(temporary_folder("compiled"), file, dtype), file, dtype)
 
 
-def prepared(file: str, dtype: torch.dtype, function: str, *arguments, returns=ctypes.c_int64):
-    """A C function with all but its first arguments: tensors go as pointers, whole numbers as
-    int64, others as double. The tensors are kept alive as long as it is.
+def prepared(file: str, dtype: torch.dtype, function: str, *arguments):
+    """A C function with all but its first arguments, checked here once and for all. The tensors are
+    kept alive as long as it is.
     """
-    run = getattr(library(file, dtype), function)
-    run.restype = returns
-    fixed = tuple(map(_as_c, arguments))
-
-    def with_first(*first, keep=arguments):
-        return run(*map(_as_c, first), *fixed)
-
-    return with_first
+    return library(file, dtype)[function].prepared(*arguments)
 
 
-def call(file, dtype, function, *arguments, returns=ctypes.c_int64):
-    """Call a C function once."""
-    returns = ctypes.c_double if function == "subtract_decoded" else returns
-    return prepared(file, dtype, function, *arguments, returns=returns)()
+def call(file: str, dtype: torch.dtype, function: str, *arguments):
+    """Call a C function once. Raises TypeError where an argument is not what its prototype says."""
+    return library(file, dtype)[function].prepared(*arguments)()
 
 
-def _as_c(value):
-    if isinstance(value, Tensor):
-        assert value.is_contiguous() and value.device.type == "cpu"
+# --- from Python to C -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A parameter that is a whole number."""
+
+    name: str  # function and parameter
+    kind: type  # of ctypes
+
+    def from_param(self, value):
+        # The usual case first: asking the abstract class takes as long as all the rest
+        if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise TypeError(f"{self.name}: expected an integer, got {describe(value)}")
+        number = self.kind(value)
+        if number.value != value:  # ctypes cuts off what is too much
+            bits = 8 * ctypes.sizeof(number)
+            raise ValueError(f"{self.name}: expected an integer of {bits} bits, got {value}")
+        return number
+
+
+@dataclass(frozen=True)
+class Number:
+    """A parameter that is a float64."""
+
+    name: str  # function and parameter
+
+    def from_param(self, value):
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{self.name}: expected a number, got {describe(value)}")
+        return ctypes.c_double(value)
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A parameter that is the address of a tensor's entries."""
+
+    name: str  # function and parameter
+    dtype: torch.dtype  # of the entries
+    nullable: bool
+
+    def from_param(self, value):
+        if value is None and self.nullable:
+            return ctypes.c_void_p(None)
+        if not isinstance(value, Tensor) or not self.suits(value):
+            entries = str(self.dtype).removeprefix("torch.")
+            other = " or None" if self.nullable else ""
+            raise TypeError(
+                f"{self.name}: expected contiguous {entries} tensor on the CPU{other}, "
+                f"got {_describe_layout(value)}"
+            )
         return ctypes.c_void_p(value.data_ptr())
-    if value is None:
-        return ctypes.c_void_p(None)
-    return ctypes.c_int64(value) if isinstance(value, int) else ctypes.c_double(value)
+
+    def suits(self, value: Tensor) -> bool:
+        in_place = value.is_cpu and value.layout == torch.strided and value.is_contiguous()
+        return in_place and value.dtype == self.dtype
+
+
+class Function:
+    """A C function that checks what it is called with.
+
+    ctypes itself would do so at each call, for all arguments. Most of them are the same for many
+    calls, so they are checked here and handed on as what C takes.
+    """
+
+    def __init__(self, run, argtypes: "list[Whole | Number | Pointer]", restype):
+        self.run, self.argtypes, self.name = run, argtypes, run.__name__
+        run.restype = restype
+
+    def prepared(self, *arguments):
+        """Itself with all but its first arguments."""
+        left = len(self.argtypes) - len(arguments)
+        if left < 0:
+            raise TypeError(self._wrong_number(len(arguments)))
+        run, first_argtypes = self.run, self.argtypes[:left]
+        fixed = _as_c(self.argtypes[left:], arguments)
+
+        def with_first(*first, keep=arguments):
+            if len(first) != left:
+                raise TypeError(self._wrong_number(len(first) + len(keep)))
+            return run(*_as_c(first_argtypes, first), *fixed)
+
+        return with_first
+
+    def _wrong_number(self, got: int) -> str:
+        return f"{self.name}: expected {len(self.argtypes)} arguments, got {got}"
+
+
+def _as_c(argtypes, arguments) -> list:
+    return [kind.from_param(value) for kind, value in zip(argtypes, arguments, strict=True)]
+
+
+def _describe_layout(value) -> str:
+    """As in other messages, and how entries that are not side by side lie."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_contiguous():
+        return describe(value)
+    return f"{describe(value)} with strides {value.stride()}"
+
+
+@cache
+def _prototypes(file: str, dtype: torch.dtype) -> dict[str, tuple]:
+    """For each function that ``{file}.c`` exports: its parameters, and what it returns."""
+    return {
+        function: (
+            [_parameter(function, one, dtype) for one in parameters.split(",")],
+            RETURNS[returns],
+        )
+        for returns, function, parameters in PROTOTYPE.findall(_source(f"{file}.c"))
+    }
+
+
+def _parameter(function: str, text: str, dtype: torch.dtype) -> Whole | Number | Pointer:
+    """One parameter of a prototype."""
+    found = PARAMETER.fullmatch(" ".join(text.split()))
+    kind, pointer, nullable, name = found.groups() if found else (None,) * 4
+    entries, name = ENTRIES | {"real": dtype}, f"{function}.{name}"
+    if pointer and kind in entries:
+        return Pointer(name, entries[kind], bool(nullable))
+    if not pointer and kind in WHOLE:
+        return Whole(name, WHOLE[kind])
+    if not pointer and kind == "double":
+        return Number(name)
+    raise ValueError(f"{function}: expected a parameter of a known type in C, got {text!r}")
+
+
+# --- from C to a library --------------------------------------------------------------------------
+
+
+def _load(path: Path, file: str, dtype: torch.dtype) -> dict[str, Function]:
+    functions = ctypes.CDLL(str(path))
+    return {
+        name: Function(getattr(functions, name), *prototype)
+        for name, prototype in _prototypes(file, dtype).items()
+    }
+
+
+def _kept(file: str, dtype: torch.dtype) -> dict[str, Function] | None:
+    """What was compiled before, if it can be trusted, is whole and can be loaded here."""
+    for path in private_folder("compiled").glob(f"{_stem(file, dtype)}-*{SUFFIX}"):
+        try:
+            if is_private(path) and path.name == _full_name(file, dtype, path.read_bytes()):
+                return _load(path, file, dtype)
+        except (OSError, AttributeError):  # of another machine; without one of the functions
+            pass
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return None
+
+
+def _compile_into(folder: Path, file: str, dtype: torch.dtype) -> Path:
+    """The path of a new library in ``folder``."""
+    # Made beside its place and moved there: another process never sees half of it
+    workshop = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        new = workshop / f"new{SUFFIX}"
+        _compile(file, dtype, new)
+        new.chmod(0o700)  # whatever the umask allows others
+        return new.replace(folder / _full_name(file, dtype, new.read_bytes()))
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
 
 
 @cache
 def _at_hand(file: str, dtype: torch.dtype) -> bool:
     """Compiled already, or by a quick compiler now; says so where that fails."""
-    if not _path(file, dtype).exists() and not _system_compiler():
+    if not _system_compiler() and not _kept(file, dtype):
         return False
     try:
         library(file, dtype)
@@ -161,12 +316,24 @@ def _system_compiler() -> list[str] | None:
     return found[0] if found else None
 
 
-def _path(file: str, dtype: torch.dtype) -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = os.environ.get("RLVEBM_CACHE") or home / "rlvebm_utils"
-    text = [(SOURCES / name).read_text("utf-8") for name in ("common.h", f"{file}.c")]
-    name = hashlib.sha256("\0".join([*text, FLAGS, *WAYS, _processor()]).encode()).hexdigest()[:16]
-    return Path(folder) / f"{file}-{str(dtype).removeprefix('torch.')}-{name}.so"
+def _stem(file: str, dtype: torch.dtype) -> str:
+    """How the name of a library begins: what it is made of."""
+    text = [_source("common.h"), _source(f"{file}.c"), FLAGS, *WAYS, _processor()]
+    made_of = _sum("\0".join(text).encode())
+    return f"{file}-{str(dtype).removeprefix('torch.')}-{made_of}"
+
+
+def _full_name(file: str, dtype: torch.dtype, content: bytes) -> str:
+    """The name of the library that has this content: what is damaged does not have its name."""
+    return f"{_stem(file, dtype)}-{_sum(content)}{SUFFIX}"
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _source(name: str) -> str:
+    return (SOURCES / name).read_text("utf-8")
 
 
 @cache

@@ -99,7 +99,7 @@ EXPORT double subtract_decoded(size n, size C, size a, size B, size b, size h, s
 /* Where z (n entries) is not zero, or would not stay so: counts them, and lists them unless places
    is NULL. */
 EXPORT size places_at_work(size n, const real *c, const real *z, double lam, double sign,
-                           size *places)
+                           size *OR_NULL places)
 {
     real bound = lam, other = -sign;
     size count = 0;
