@@ -143,8 +143,8 @@ class _Image:
         self.r = self.r64.to(self.y.dtype, copy=True)
         self.c = self.correlate(self.r, self.dictionary)
 
-    def call(self, function: str, *arguments, **options):
-        return call("images", self.y.dtype, function, *arguments, **options)
+    def call(self, function: str, *arguments):
+        return call("images", self.y.dtype, function, *arguments)
 
     def correlate(self, r: Tensor, dictionary) -> Tensor:
         images = r[None, ..., : self.y.shape[-1]]
