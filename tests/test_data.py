@@ -193,7 +193,9 @@ def test_a_cache_that_cannot_be_is_said(mirror, tmp_path, monkeypatch):
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file"))
     with pytest.raises(OSError, match="^RLVEBM_CACHE: expected a folder, got .*/file"):
         load(mirror, None)
-    with pytest.raises(OSError, match="^cache_dir: expected a folder, got '~nobody-of-this-name/a'"):
+    with pytest.raises(
+        OSError, match="^cache_dir: expected a folder, got '~nobody-of-this-name/a'"
+    ):
         load(mirror, "~nobody-of-this-name/a")
     assert mirror.asked == []
 

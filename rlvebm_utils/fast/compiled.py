@@ -75,7 +75,8 @@ def use_c(backend: str, possible: bool, needs: str, file: str, dtype: torch.dtyp
 
 def compile_loops() -> None:
     """Compile the C loops behind :func:`encode`, :func:`encode_images` and
-    :func:`learn_dictionary_fast`, for float32 and float64; the result is kept on disk.
+    :func:`learn_dictionary_fast`, for float32 and float64; the result is kept in the user's cache
+    folder, or for this process alone where others could change what lies there.
 
     Where the machine has a C compiler (``$CC``, ``cc``, ``gcc`` or ``clang``) they compile by
     themselves at their first use, each in about a second. Elsewhere install the extra ``fast``
@@ -276,9 +277,9 @@ def _compile_into(folder: Path, file: str, dtype: torch.dtype) -> Path:
 @cache
 def _at_hand(file: str, dtype: torch.dtype) -> bool:
     """Compiled already, or by a quick compiler now; says so where that fails."""
-    if not _system_compiler() and not _kept(file, dtype):
-        return False
     try:
+        if not _system_compiler() and not _kept(file, dtype):
+            return False
         library(file, dtype)
     except (CompileError, OSError) as error:
         warnings.warn(
