@@ -80,12 +80,16 @@ class Problem:
         return replace(self, operator=self.operator.in_float64, y=self.y.double())
 
     @cached_property
+    def squared(self) -> Tensor:
+        """‖y‖² of each sample, float64 (N,)."""
+        return self.in_float64.y.flatten(1).square().sum(1)
+
+    @property
     def rounding(self) -> Tensor:
         """The rounding error of ½‖y‖² in the samples' dtype, float64 (N,): no energy is known
         better.
         """
-        squared = self.y.double().flatten(1).square().sum(1)
-        return torch.finfo(self.y.dtype).eps * 0.5 * squared
+        return torch.finfo(self.y.dtype).eps * 0.5 * self.squared
 
     def gradient(self) -> Callable[[Tensor], Tensor]:
         """z ↦ Wᵀ(Wz − y)."""

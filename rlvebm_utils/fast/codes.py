@@ -139,8 +139,8 @@ def _sensible(problem: Problem, z0: Tensor) -> Tensor:
     long is looked at: a good one, as on a path, costs nothing.)
     """
     z = z0.clone(memory_format=torch.contiguous_format)
-    size = problem.penalty.value(z.double()) * problem.operator.lipschitz() ** 0.5
-    far = size > FAR * problem.y.double().flatten(1).square().sum(1).sqrt()
+    size = problem.penalty.value(z).double() * problem.operator.lipschitz() ** 0.5
+    far = ~(size <= FAR * problem.squared.sqrt())
     if far.any():
         some = problem.pick(far)
         worse = ~(certify(some, z[far]).energy < certify(some, some.zeros()).energy)
@@ -206,12 +206,11 @@ def _by_coordinates(problem: Problem, z: Tensor, tol: float) -> Solution:
     """One chunk: Wᵀy in float64 by a matrix product, then the samples one by one, shared among the
     threads.
     """
-    of, y64 = problem.operator.recall(_InCodes.of), problem.in_float64.y
-    b = y64 @ problem.in_float64.operator.W
-    squared = y64.square().sum(1)
+    of = problem.operator.recall(_InCodes.of)
+    b = problem.in_float64.operator.adjoint(problem.in_float64.y)
     ledger = Ledger(problem, z, "fast/codes.c")
     run = prepared(
-        "codes", z.dtype, "solve_rows", *of.G.shape, of.G, of.G64, of.inverse, b, squared,
+        "codes", z.dtype, "solve_rows", *of.G.shape, of.G, of.G64, of.inverse, b, problem.squared,
         problem.lam.contiguous(), z, float(problem.penalty.symmetric), float(tol),
         problem.rounding, of.rounding, of.largest, ledger.energy, ledger.dual, ledger.iterations,
     )  # fmt: skip
@@ -226,17 +225,18 @@ def _by_coordinates(problem: Problem, z: Tensor, tol: float) -> Solution:
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(solve, range(threads)))
-    _certify_where_c_cannot(ledger, of, b, squared, tol)
+    _certify_where_c_cannot(ledger, of.largest, tol)
     return _finish(ledger, _by_coordinates, tol)
 
 
-def _certify_where_c_cannot(ledger: Ledger, of: _InCodes, b, squared, tol: float) -> None:
+def _certify_where_c_cannot(ledger: Ledger, largest: float, tol: float) -> None:
     """C has energies from ‖y‖² − ⟨z, b⟩ − ⟨z, c⟩. Where the rounding of these sums is not small
     beside what ``tol`` asks for, the certificate comes from the residual itself.
     """
-    l1 = ledger.z.abs().sum(1, dtype=torch.float64)
-    sums = squared + 2 * l1 * b.abs().amax(1) + of.largest * l1.square()
-    known = ledger.certificate
+    squared, known = ledger.problem.squared, ledger.certificate
+    l1 = torch.linalg.vector_norm(ledger.z, 1, dim=1).double()
+    reach = largest**0.5 * l1  # ‖Wz‖ is at most this, |⟨z, b⟩| at most ‖y‖ times it
+    sums = squared + 2 * squared.sqrt() * reach + reach.square()
     enough = torch.maximum(tol * known.dual, known.rounding)
     doubtful = ~(32 * torch.finfo(torch.float64).eps * sums <= 0.1 * enough)
     if doubtful.any():
