@@ -43,7 +43,7 @@
 import importlib.util
 
 if importlib.util.find_spec("rlvebm_utils") is None:
-    needs = "git+https://github.com/OWNER/rlvebm mlxtend pooch"
+    needs = "git+https://github.com/OWNER/rlvebm mlxtend pooch simpleeval"
     get_ipython().run_line_magic("pip", f"install --quiet --no-deps {needs}")
 
 # %%
@@ -296,23 +296,7 @@ theta = torch.cat([fit.orientation for fit in fits])
 freq = torch.cat([fit.frequency for fit in fits])
 sectors = torch.bincount((theta / math.pi * 8).long().clamp(max=7), minlength=8) / len(theta)
 claim(
-    "GABOR-1",
-    f"R² > 0.7 for {share.min():.0%} to {share.max():.0%} of 144 atoms (3 starts); single patches {chance['single patches']:.0%}, principal components "
-    f"{chance['principal components']:.0%}, first atoms and noise of equal spectrum {max(chance['first atoms'], chance['noise of equal spectrum']):.0%}. "
-    f"Each eighth of the orientations holds at least {sectors.min():.0%}; median frequency {freq.median():.2f} cycles per pixel",
-    holds=bool(
-        share.min() > 0.8
-        and max(list(chance.values())[1:]) < 0.5
-        and sectors.min() > 0.03
-        and freq.median() > 0.15
-    ),
-    low=share.min(),
-    high=share.max(),
-    single=chance["single patches"],
-    pca=chance["principal components"],
-    sector=sectors.min(),
-    frequency=freq.median(),
-    rtol=1e-3,
+    "GABOR-1", share=share, chance=list(chance.values()), sectors=sectors, frequency=freq.median()
 )
 
 # %% [markdown]

@@ -2,5 +2,5 @@
 import importlib.util
 
 if importlib.util.find_spec("rlvebm_utils") is None:
-    needs = "git+https://github.com/OWNER/rlvebm mlxtend pooch"
+    needs = "git+https://github.com/OWNER/rlvebm mlxtend pooch simpleeval"
     get_ipython().run_line_magic("pip", f"install --quiet --no-deps {needs}")

@@ -91,17 +91,24 @@ def _looks_alike(a: str, b: str) -> bool:
 def _figure_differences(old, new) -> list[str]:
     if old is None or new is None:
         return [] if old == new else [f"the claim's record {old} became {new}"]
-    if any(old[key] != new[key] for key in ("id", "verdict", "rtol", "atol")):
+    if any(old[key] != new[key] for key in ("id", "verdict", "rule", "rtol", "atol")):
         return [f"the claim's record {old} became {new}"]
     if old["figures"].keys() != new["figures"].keys():
         return [f"the figures {sorted(old['figures'])} became {sorted(new['figures'])}"]
     return [
         f"{old['id']}: {name} {value!r} became {new['figures'][name]!r}"
         for name, value in old["figures"].items()
-        if not math.isclose(
-            value, new["figures"][name], rel_tol=old["rtol"][name], abs_tol=old["atol"][name]
-        )
+        if not _close(value, new["figures"][name], old["rtol"][name], old["atol"][name])
     ]
+
+
+def _close(old, new, rtol: float, atol: float) -> bool:
+    """Numbers, or series of them, entry by entry as in ``math.isclose``."""
+    old, new = np.atleast_1d(old), np.atleast_1d(new)
+    if old.shape != new.shape:
+        return False
+    pairs = zip(old, new, strict=True)
+    return all(math.isclose(a, b, rel_tol=rtol, abs_tol=atol) for a, b in pairs)
 
 
 @pytest.mark.parametrize("text", notebooks.texts(), ids=lambda text: text.stem)
@@ -186,6 +193,14 @@ def test_change_is_caught(recorded, change, told):
     fresh = copy.deepcopy(recorded)
     change(fresh)
     assert told in " ".join(differences(recorded, fresh)).replace("['text/plain'] became ", "")
+
+
+def test_a_series_is_compared_entry_by_entry(recorded):
+    figure(recorded)["figures"]["value"] = [1.0, 2.0, 3.0]
+    for other, told in (([1.0, 2.0, 3.0], False), ([1.0, 2.0, 3.1], True), ([1.0, 2.0], True)):
+        fresh = copy.deepcopy(recorded)
+        figure(fresh)["figures"]["value"] = other
+        assert bool(differences(recorded, fresh)) == told
 
 
 def test_own_tolerance_counts(recorded):

@@ -1,25 +1,26 @@
-"""README's claim table, made from the executed notebooks: ``python -m tools.claims``.
+"""notebooks/CLAIMS.md, made from the executed notebooks: ``python -m tools.claims``.
 
-The register (notebooks/claims.toml) says what is promised; the notebooks show what was measured.
-``faults`` tells where the two disagree; the tests insist that it finds nothing.
+The register (rlvebm_utils/course/claims.toml) says what is promised; the notebooks show what was
+measured. ``faults`` tells where the two disagree; the tests insist that it finds nothing.
 """
 
-import re
 import sys
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
+from rlvebm_utils.course.claims import REGISTER, Entry, register
+
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN = "<!-- claims: begin (written by `make claims`) -->"
-END = "<!-- claims: end -->"
+PAGE = "CLAIMS.md"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One claim line as an executed cell shows it."""
+    """One claim as an executed cell shows it."""
 
     id: str
     notebook: str
@@ -28,10 +29,12 @@ class Shown:
     executed: bool
     verdict: str
     measured: str
+    rule: str
 
 
-def read_register(folder: Path) -> dict:
-    return tomllib.loads((folder / "claims.toml").read_text(encoding="utf-8"))
+def finished(path: Path = REGISTER) -> list[str]:
+    """The notebooks that have to keep their promises."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))["finished"]
 
 
 def _tags(cell) -> list[str]:
@@ -45,51 +48,61 @@ def _notebooks(folder: Path):
 
 
 def shown(folder: Path) -> list[Shown]:
-    """Every claim line in the outputs of the notebooks in ``folder``."""
-    found = []
-    for name, notebook in _notebooks(folder):
-        for number, cell in enumerate(notebook.cells):
-            for output in cell.get("outputs", []):
-                record = output.get("metadata", {}).get("rlvebm")
-                line = output.get("data", {}).get("text/plain", "")
-                head = f"{record['id']} · {record['verdict']} · " if record else ""
-                if not record or not line.startswith(head):
-                    continue
-                found.append(
-                    Shown(
-                        id=record["id"],
-                        notebook=name,
-                        cell=number,
-                        tagged=f"claim:{record['id']}" in _tags(cell),
-                        executed=cell.execution_count is not None,
-                        verdict=record["verdict"],
-                        measured=line.removeprefix(head),
-                    )
-                )
+    """Every claim in the outputs of the notebooks in ``folder``."""
+    return [
+        one
+        for name, notebook in _notebooks(folder)
+        for number, cell in enumerate(notebook.cells)
+        for output in cell.get("outputs", [])
+        if (one := _shown(name, number, cell, output))
+    ]
+
+
+def _shown(name: str, number: int, cell, output) -> Shown | None:
+    record = output.get("metadata", {}).get("rlvebm")
+    line = output.get("data", {}).get("text/plain", "")
+    head = f"{record['id']} · {record['verdict']} · " if record else ""
+    if not record or not line.startswith(head):
+        return None
+    tagged, executed = f"claim:{record['id']}" in _tags(cell), cell.execution_count is not None
+    told = record["verdict"], line.removeprefix(head), record["rule"]
+    return Shown(record["id"], name, number, tagged, executed, *told)
+
+
+def faults(folder: Path, path: Path = REGISTER) -> list[str]:
+    """Where register and notebooks disagree, one sentence each; an empty list if nowhere."""
+    claims, lines = register(path), shown(folder)
+    return [
+        *_promises(folder, claims, finished(path), lines),
+        *_tag_faults(folder, claims, lines),
+        *_line_faults(claims, lines),
+    ]
+
+
+def _promises(folder: Path, claims: dict[str, Entry], done: list[str], lines) -> list[str]:
+    missing = [name for name in done if not (folder / f"{name}.ipynb").exists()]
+    found = [f"{name} is listed as finished and does not exist" for name in missing]
+    for id, entry in claims.items():
+        if entry.notebook in done and not any(_counts(line, entry) for line in lines):
+            found.append(f"{entry.notebook}: promises {id}, and no executed cell shows it")
     return found
 
 
-def faults(folder: Path) -> list[str]:
-    """Where register and notebooks disagree, one sentence each; an empty list if nowhere."""
-    register, lines, found = read_register(folder), shown(folder), []
-    claims = register["claims"]
-    for name in register["finished"]:
-        if not (folder / f"{name}.ipynb").exists():
-            found.append(f"{name} is listed as finished and does not exist")
-    for id, entry in claims.items():
-        if entry["notebook"] not in register["finished"]:
-            continue
-        if not any(_counts(line, id, entry) for line in lines):
-            found.append(f"{entry['notebook']}: promises {id}, and no executed cell shows it")
+def _tag_faults(folder: Path, claims: dict[str, Entry], lines: list[Shown]) -> list[str]:
+    found, places = [], {(line.id, line.notebook, line.cell) for line in lines}
     for name, notebook in _notebooks(folder):
         for number, cell in enumerate(notebook.cells):
             for tag in _tags(cell):
                 id = tag.removeprefix("claim:")
                 if tag == id or id not in claims:
                     found.append(f"{name}, cell {number}: unknown claim tag {tag!r}")
-                elif not any((s.id, s.notebook, s.cell) == (id, name, number) for s in lines):
+                elif (id, name, number) not in places:
                     found.append(f"{name}, cell {number}: tagged {tag}, and does not show it")
-    seen = set()
+    return found
+
+
+def _line_faults(claims: dict[str, Entry], lines: list[Shown]) -> list[str]:
+    found, seen = [], set()
     for line in lines:
         where = f"{line.notebook}, cell {line.cell}"
         if line.id not in claims:
@@ -102,46 +115,55 @@ def faults(folder: Path) -> list[str]:
     return found
 
 
-def _counts(line: Shown, id: str, entry: dict) -> bool:
-    """Does this line keep what the register promises for ``id``?"""
-    return line.id == id and line.notebook == entry["notebook"] and line.tagged and line.executed
+def _counts(line: Shown, entry: Entry) -> bool:
+    """Does this line keep what the register promises?"""
+    return line.id == entry.id and line.notebook == entry.notebook and line.tagged and line.executed
 
 
-def table(folder: Path) -> str:
-    """The table in Markdown: finished notebooks' claims with figures, then what is to come."""
-    register, lines = read_register(folder), shown(folder)
-    rows = ["| id | statement | notebook | measured | verdict |", "|---|---|---|---|---|"]
-    to_come: dict[str, list[str]] = {}
-    for id, entry in register["claims"].items():
-        name = entry["notebook"]
-        if name not in register["finished"]:
-            to_come.setdefault(name, []).append(id)
-            continue
-        link = f"[{name[:2]}](notebooks/{name}.ipynb)"
-        for line in lines:
-            if _counts(line, id, entry):
-                cells = (id, entry["statement"], link, line.measured, line.verdict)
-                rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    later = [f"- `{name}`: {', '.join(ids)}" for name, ids in sorted(to_come.items())]
-    return "\n".join(rows + (["", "To come:", "", *later] if later else []))
+def page(folder: Path, path: Path = REGISTER) -> str:
+    """The page in Markdown: how many claims have which verdict, then each with its figures."""
+    claims, done = register(path), finished(path)
+    lines = {
+        id: line
+        for id, entry in claims.items()
+        if entry.notebook in done
+        for line in shown(folder)
+        if _counts(line, entry)
+    }
+    counts = Counter(line.verdict for line in lines.values())
+    told = " · ".join(f"**{verdict}** {count}" for verdict, count in counts.most_common())
+    to_come = [f"- `{e.notebook}`: {id}" for id, e in claims.items() if e.notebook not in done]
+    return "\n".join(
+        [
+            "# The lecture's statements, measured",
+            "",
+            "Made by `make claims` from what the executed notebooks show; tests hold every figure.",
+            "",
+            f"{len(lines)} statements: {told}",
+            "",
+            "| id | the lecture says | notebook | measured | verdict | the rule |",
+            "|---|---|---|---|---|---|",
+            *(_row(claims[id], line) for id, line in lines.items()),
+            *(["", "To come:", "", *to_come] if to_come else []),
+            "",
+        ]
+    )
 
 
-def with_table(readme: str, folder: Path) -> str:
-    """``readme`` with a fresh table between its two markers."""
-    between = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    if len(between.findall(readme)) != 1:
-        raise ValueError(f"README.md must hold one pair of markers: {BEGIN} … {END}")
-    return between.sub(lambda _: f"{BEGIN}\n\n{table(folder)}\n\n{END}", readme)
+def _row(entry: Entry, line: Shown) -> str:
+    link = f"[{entry.notebook[:2]}]({entry.notebook}.ipynb)"
+    says = f"{entry.statement} ({entry.lecture})"
+    cells = (entry.id, says, link, line.measured, line.verdict, f"`{line.rule}`")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def main() -> int:
-    folder, path = ROOT / "notebooks", ROOT / "README.md"
+    """Write the page; returns 1, after saying why, where promises are not kept."""
+    folder = ROOT / "notebooks"
     found = faults(folder)
     for fault in found:
         print(f"error: {fault}")
-    path.write_text(
-        with_table(path.read_text(encoding="utf-8"), folder), encoding="utf-8", newline="\n"
-    )
+    (folder / PAGE).write_text(page(folder), encoding="utf-8", newline="\n")
     return 1 if found else 0
 
 

@@ -1,95 +1,234 @@
-"""One measured statement of the lecture, shown so that a reader and a test can both read it."""
+"""One measured statement of the lecture: a cell says what was measured, the register the rest.
+
+The register, ``claims.toml`` beside this file, holds for each claim the statement, the lecture's
+own place, the sentence that tells the figures and the rule that gives the verdict. Sentence and
+rule are expressions over the figures, evaluated by simpleeval: no names but theirs, no calls but
+those in ``FUNCTIONS``.
+"""
 
 from __future__ import annotations
 
+import ast
+import html
 import math
-import re
 import sys
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Formatter
 
-_ID = re.compile(r"[A-Z]+-[0-9]+")
-_VERDICTS = {True: "holds", False: "differs"}
-_ERRATUM_VERDICTS = {True: "corrected: shown", False: "not reproduced"}
+import numpy as np
+import simpleeval
+
+REGISTER = Path(__file__).with_name("claims.toml")
+KINDS = {"claim": "holds", "erratum": "corrected", "illustration": "illustration"}
+FAILED = {"claim": "differs", "erratum": "not reproduced", "illustration": "differs"}
+REQUIRED = {"kind", "notebook", "lecture", "statement", "measured"}
+OPTIONAL = {"holds", "in_part", "condition", "rtol", "atol"}
 
 
-def claim(
-    id: str,
-    text: str,
-    holds: bool | str,
-    *,
-    rtol: float | Mapping[str, float] = 1e-6,
-    atol: float | Mapping[str, float] = 0.0,
-    **figures: float,
-) -> None:
-    """Show the outcome of one measured claim as a single line, with its figures behind it.
+def _joined(*values) -> np.ndarray:
+    return np.concatenate([np.ravel(value) for value in values])
 
-    ``claim("FISTA-1", "KKT residual 3.1e-12 after 400 steps", holds=kkt < 1e-9, kkt=kkt)`` shows
-    ``FISTA-1 · holds · KKT residual 3.1e-12 after 400 steps``.
 
-    Parameters
-    ----------
-    id : the claim's name in the register, such as ``"SC-2"``; an erratum is ``"ERR-n"``.
-    text : what was measured, with at least one digit, in so few significant digits that it reads
-        the same on every machine.
-    holds : True ("holds"; an erratum: "corrected: shown"), False ("differs"; an erratum:
-        "not reproduced") or ``"in part"``. Better a comparison than a constant.
-    rtol, atol : how far another machine's figures may be off, as in ``math.isclose``:
-        one number for all figures, or ``{figure: number}``. A figure that is nothing but rounding
-        error needs an ``atol``.
-    **figures : the measured numbers in full precision, finite, at least one. They go into the
-        output's metadata, where the tolerant regression test finds them.
+FUNCTIONS: dict[str, Callable] = {
+    "min": lambda *values: _joined(*values).min(),
+    "max": lambda *values: _joined(*values).max(),
+    "mean": np.mean,
+    "all": np.all,
+    "abs": np.abs,
+    "floor": math.floor,
+    "count": np.size,
+    "falls": lambda series: bool((np.diff(series) < 0).all()),
+    "never_rises": lambda series: bool((np.diff(series) <= 0).all()),
+    "span": lambda counts: _span(np.min(counts), np.max(counts)),
+}
 
-    Outside IPython the line is printed. Raises ``TypeError`` or ``ValueError`` for anything else.
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.0f}" if low == high else f"{low:.0f}–{high:.0f}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the register says of one claim.
+
+    id: such as "SC-2"; an erratum is "ERR-n". kind: "claim", "erratum" (a place where the notes
+    need care) or "illustration" (what nothing could make fail). notebook: which one measures it.
+    lecture: the place in the notes. statement: what the lecture says, in our words. measured: the
+    sentence, a template over the figures, such as "{100 * excess:.1f} % above". holds: the rule; in
+    words of verdicts, "holds" (an erratum: "corrected"). in_part: the rule of "in part", asked
+    where ``holds`` fails or is left out. condition: makes "holds" a "holds if …". rtol, atol: how
+    far another machine's figures may be off, one number for all of them or one for each.
     """
-    if not (isinstance(id, str) and _ID.fullmatch(id)):
-        raise ValueError(f"id must look like 'SC-2' or 'ERR-3', got {id!r}")
-    if not (isinstance(text, str) and re.search(r"\d", text) and "\n" not in text):
-        raise ValueError(f"text must be one line that tells a figure, got {text!r}")
-    if not figures:
-        raise ValueError(f"{id}: give at least one measured figure as a keyword, such as kkt=3e-12")
-    verdict = _verdict(id, holds)
-    numbers = {name: _finite(name, value) for name, value in figures.items()}
-    record = {"id": id, "verdict": verdict, "figures": numbers}
-    for name, given, default in (("rtol", rtol, 1e-6), ("atol", atol, 0.0)):
-        record[name] = _per_figure(name, given, default, numbers)
-    _show(f"{id} · {verdict} · {text}", record)
+
+    id: str
+    kind: str
+    notebook: str
+    lecture: str
+    statement: str
+    measured: str
+    holds: str | None = None
+    in_part: str | None = None
+    condition: str | None = None
+    rtol: float | Mapping[str, float] = 1e-6
+    atol: float | Mapping[str, float] = 0.0
+
+    @property
+    def names(self) -> set[str]:
+        """The figures that sentence and rules are made of."""
+        texts = [field for _, field, _, _ in Formatter().parse(self.measured) if field]
+        return set().union(*map(_names, [*texts, *filter(None, (self.holds, self.in_part))]))
+
+    def sentence(self, figures: Mapping[str, np.ndarray]) -> str:
+        """What was measured, in the few digits of the template."""
+        parts = []
+        for literal, field, spec, _ in Formatter().parse(self.measured):
+            value = _evaluate(field, figures) if field else ""
+            parts.append(literal + format(value, spec or ""))
+        return "".join(parts)
+
+    def verdict(self, figures: Mapping[str, np.ndarray]) -> str:
+        """What the rules make of the figures."""
+        if self.holds and _evaluate(self.holds, figures):
+            return f"holds if {self.condition}" if self.condition else KINDS[self.kind]
+        if self.in_part and _evaluate(self.in_part, figures):
+            return "in part"
+        return FAILED[self.kind]
+
+    def rule(self, verdict: str) -> str:
+        """The rule behind a verdict, for a reader."""
+        rule = self.in_part if verdict == "in part" else self.holds or self.in_part
+        rule = rule.replace("<=", "≤").replace(">=", "≥").replace("==", "=").replace(" * ", " · ")
+        return rule if verdict != FAILED[self.kind] else f"not: {rule}"
+
+    def tolerances(self, kind: str) -> dict[str, float]:
+        """``rtol`` or ``atol`` of each figure."""
+        given, default = getattr(self, kind), 1e-6 if kind == "rtol" else 0.0
+        if not isinstance(given, Mapping):
+            return dict.fromkeys(self.names, given)
+        return {name: given.get(name, default) for name in self.names}
 
 
-def _verdict(id: str, holds: bool | str) -> str:
-    if isinstance(holds, str):
-        if holds == "in part":
-            return holds
-        raise ValueError(f"holds must be True, False or 'in part', got {holds!r}")
+@cache
+def register(path: Path = REGISTER) -> dict[str, Entry]:
+    """The register's entries by id; raises ValueError for one that is not what it should be."""
+    claims = tomllib.loads(path.read_text(encoding="utf-8"))["claims"]
+    return {id: _entry(id, dict(fields)) for id, fields in claims.items()}
+
+
+def claim(id: str, **figures) -> None:
+    """Show one measured claim: the lecture's statement, what was measured, and the verdict.
+
+    id: its name in the register, such as ``"SC-2"``. figures: just those that its sentence and its
+    rules in the register are made of; each a finite number, yes or no, or a series of numbers (a
+    list or a tensor of one dimension). They go in full precision into the output's metadata, where
+    the tolerant regression test finds them.
+
+    Outside IPython the line ``SC-1 · holds · 33 kinks …`` is printed. Raises TypeError or
+    ValueError, naming what is wrong.
+    """
+    entries = register()
+    if id not in entries:
+        raise ValueError(f"id: expected one of the register's {len(entries)} claims, got {id!r}")
+    entry = entries[id]
+    if figures.keys() != entry.names:
+        expected, got = ", ".join(sorted(entry.names)), ", ".join(sorted(figures))
+        raise ValueError(f"{id}: expected the figures {expected}, got {got or 'none'}")
+    figures = {name: _series(name, value) for name, value in figures.items()}
+    verdict, sentence = entry.verdict(figures), entry.sentence(figures)
+    record = {"id": id, "verdict": verdict, "rule": entry.rule(verdict)}
+    record["figures"] = {name: value.tolist() for name, value in sorted(figures.items())}
+    for kind in ("rtol", "atol"):
+        record[kind] = dict(sorted(entry.tolerances(kind).items()))
+    _show(f"{id} · {verdict} · {sentence}", card(entry, sentence, verdict), record)
+
+
+CARD = (
+    '<div style="border-left:4px solid {colour};padding:.3em .9em;margin:.5em 0;max-width:60em">'
+    '<div style="opacity:.75">{id} · the lecture says ({lecture}): {statement}</div>'
+    '<div style="margin:.35em 0"><b>Measured:</b> {sentence}.</div>'
+    '<div><b style="color:{colour}">{verdict}</b>'
+    ' <span style="opacity:.75">· the rule: {rule}</span></div></div>'
+)
+# Readable on white and on black; the words say the same, so that nothing hangs on the colour
+COLOURS = {"holds": "#1f8a5b", "corrected": "#1f8a5b", "in part": "#b7791f", "differs": "#c2410c"}
+
+
+def card(entry: Entry, sentence: str, verdict: str) -> str:
+    """The claim as a small card of HTML, without scripts."""
+    colour = next((c for word, c in COLOURS.items() if verdict.startswith(word)), "#6b7280")
+    texts = {"id": entry.id, "lecture": entry.lecture, "statement": entry.statement}
+    texts |= {"sentence": sentence, "verdict": verdict, "rule": entry.rule(verdict)}
+    return CARD.format(colour=colour, **{name: html.escape(text) for name, text in texts.items()})
+
+
+# ---- the register's entries ----
+
+
+def _entry(id: str, fields: dict) -> Entry:
+    if missing := REQUIRED - fields.keys():
+        raise ValueError(f"{id}: expected {', '.join(sorted(missing))}, got none")
+    if unknown := fields.keys() - REQUIRED - OPTIONAL:
+        expected = ", ".join(sorted(REQUIRED | OPTIONAL))
+        raise ValueError(f"{id}: expected {expected}, got {', '.join(sorted(unknown))}")
+    if fields["kind"] not in KINDS:
+        raise ValueError(f"{id}.kind: expected one of {', '.join(KINDS)}, got {fields['kind']!r}")
+    entry = Entry(id, **fields)
+    if not (entry.holds or entry.in_part):
+        raise ValueError(f"{id}: expected a rule, holds or in_part, got none")
+    if not entry.names:
+        raise ValueError(f"{id}.measured: expected a sentence that tells a figure, got none")
+    _check_tolerances(entry)
+    return entry
+
+
+def _check_tolerances(entry: Entry) -> None:
+    for kind in ("rtol", "atol"):
+        given = getattr(entry, kind)
+        by_name = given if isinstance(given, Mapping) else {name: given for name in entry.names}
+        if unknown := by_name.keys() - entry.names:
+            known, came = ", ".join(sorted(entry.names)), ", ".join(sorted(unknown))
+            raise ValueError(f"{entry.id}.{kind}: expected some of {known}, got {came}")
+        for value in by_name.values():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise ValueError(f"{entry.id}.{kind}: expected numbers ≥ 0, got {value!r}")
+
+
+# ---- figures and expressions ----
+
+
+def _series(name: str, value) -> np.ndarray:
+    """A figure as float64, of no dimension or of one."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
     try:
-        outcome = holds.item() if hasattr(holds, "item") else holds  # a tensor of one bool
-    except (RuntimeError, ValueError):
-        outcome = None
-    if not isinstance(outcome, bool):
-        raise TypeError(f"holds must be True, False or 'in part', got {holds!r}")
-    return (_ERRATUM_VERDICTS if id.startswith("ERR-") else _VERDICTS)[outcome]
-
-
-def _finite(name: str, value: float) -> float:
-    try:
-        number = float(value)
+        array = np.asarray([float(one) for one in value] if np.ndim(value) else float(value))
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{name} must be one number, got {value!r}") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {number}")
-    return number
+        raise TypeError(f"{name}: expected a number or a series of them, got {value!r}") from None
+    if array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got {array.tolist()}")
+    return array
 
 
-def _per_figure(name, given, default: float, figures: dict[str, float]) -> dict[str, float]:
-    tolerances = dict(given) if isinstance(given, Mapping) else dict.fromkeys(figures, given)
-    if unknown := tolerances.keys() - figures.keys():
-        raise ValueError(f"{name} names {sorted(unknown)}, but the figures are {sorted(figures)}")
-    tolerances = {figure: _finite(name, value) for figure, value in tolerances.items()}
-    if any(value < 0 for value in tolerances.values()):
-        raise ValueError(f"{name} must not be negative, got {given!r}")
-    return {figure: tolerances.get(figure, default) for figure in figures}
+def _names(expression: str) -> set[str]:
+    """The figures that an expression asks for."""
+    tree = ast.parse(expression, mode="eval")
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - FUNCTIONS.keys()
 
 
-def _show(line: str, record: dict) -> None:
+def _evaluate(expression: str, figures: Mapping[str, np.ndarray]):
+    """An expression over figures; numbers come out as Python's own, so that ``format`` takes
+    them.
+    """
+    names = {name: value if value.ndim else float(value) for name, value in figures.items()}
+    value = simpleeval.simple_eval(expression, names=names, functions=FUNCTIONS)
+    return value.item() if hasattr(value, "item") and np.ndim(value) == 0 else value
+
+
+def _show(line: str, text: str, record: dict) -> None:
     # IPython is looked up, never imported: without it the line is all there is to show.
     ipython = sys.modules.get("IPython")
     if ipython is None or ipython.get_ipython() is None:
@@ -97,4 +236,4 @@ def _show(line: str, record: dict) -> None:
         return
     from IPython.display import display
 
-    display({"text/plain": line}, metadata={"rlvebm": record}, raw=True)
+    display({"text/plain": line, "text/html": text}, metadata={"rlvebm": record}, raw=True)
