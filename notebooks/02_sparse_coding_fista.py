@@ -559,7 +559,7 @@ projected = (
 outside = (projected - strokes.decode(z)).norm() / strokes.decode(z).norm()
 draw.nonzeros_histogram(m, strokes.n_atoms)
 print(f"this digit uses the {len(named)} columns {named.tolist()}")
-claim("SC-2", mean=m.double().mean(), most=m.max(), named=len(named), outside=outside)
+claim("SC-2", used=m.double().mean(), most=m.max(), named=len(named), outside=outside)
 
 # %%
 draw.stroke_by_stroke(y, strokes.W, z, stages=(1, 2, 3, 5, 8, 13, 20, len(named)))

@@ -14,17 +14,24 @@ A new panel is a few lines::
                 readouts=lambda a: {"non-zeros": (a["z"] != 0).sum()})
 """
 
-from .panel import SliderPanel, log_slider, picker
-from .parts import Picture, Stems, Strip
+from .panel import Scene, SliderPanel, check_box, linear_slider, log_slider, picker, stops
+from .parts import Picture, Stems, Strip, colours, img, tile
 from .sparse_coding import SparseCoder, sparse_coding_panel
 
 __all__ = [
     "Picture",
+    "Scene",
     "SliderPanel",
     "SparseCoder",
     "Stems",
     "Strip",
+    "check_box",
+    "colours",
+    "img",
+    "linear_slider",
     "log_slider",
     "picker",
     "sparse_coding_panel",
+    "stops",
+    "tile",
 ]

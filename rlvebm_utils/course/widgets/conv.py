@@ -7,7 +7,7 @@ import torch
 
 from ...energies import lambda_max
 from ...solvers import fista
-from .panel import SliderPanel, log_slider
+from .panel import Scene, SliderPanel, log_slider
 from .parts import Picture, Strip, number
 
 
@@ -29,37 +29,57 @@ def conv_codes_panel(
     dictionary.check_samples(y)
     if y.ndim != 2:
         raise ValueError(f"y: expected one grey image (height, width), got {tuple(y.shape)}")
-    top = float(lambda_max(dictionary, y))
-    grid = np.geomspace(lowest * top, 1.02 * top, positions)
-    path, z = {}, None
-    for k in range(positions - 1, -1, -1):
-        solution = fista(dictionary, y, float(grid[k]), z0=z, tol=tol)
-        z, path[k] = solution.z, solution
-    limit = float(path[0].z.abs().max()) / 3
-    n = dictionary.n_atoms
-    span = float(y.abs().max()) * 0.7
+    scene = _Path(dictionary, y, lowest, positions, tol)
+    grid = scene.grid
+    shown = [positions * k // 4 for k in range(4)] + [positions - 1]
+    step = float(np.log10(grid[1] / grid[0]))
+    slider = log_slider(float(grid[0]), float(grid[-1]), float(grid[positions // 4]), step=step)
+    return scene.panel(
+        {"lam": slider},
+        title=title,
+        headline="non-zeros in the code",
+        stills=("lam", [float(grid[k]) for k in shown]),
+    )
 
-    def compute(lam: float) -> dict:
-        k = int(np.abs(np.log(grid) - np.log(lam)).argmin())
-        z = path[k].z
+
+class _Path(Scene):
+    """The codes of one image, for all positions of the slider."""
+
+    def __init__(self, dictionary, y: torch.Tensor, lowest: float, positions: int, tol: float):
+        self.dictionary, self.y = dictionary, y
+        self.top = float(lambda_max(dictionary, y))
+        self.grid = np.geomspace(lowest * self.top, 1.02 * self.top, positions)
+        self.path, z = {}, None
+        for k in range(positions - 1, -1, -1):
+            solution = fista(dictionary, y, float(self.grid[k]), z0=z, tol=tol)
+            z, self.path[k] = solution.z, solution
+        self.limit = float(self.path[0].z.abs().max()) / 3
+        self.span = float(y.abs().max()) * 0.7
+
+    def compute(self, lam: float) -> dict:
+        k = int(np.abs(np.log(self.grid) - np.log(lam)).argmin())
+        z, y = self.path[k].z, self.y
+        decoded = self.dictionary.decode(z)
         return {
             "maps": z.numpy(),
-            "reconstruction": dictionary.decode(z).numpy(),
-            "energy": float(path[k].energy),
-            "share": lam / top,
+            "reconstruction": decoded.numpy(),
+            "energy": float(self.path[k].energy),
+            "share": lam / self.top,
             "nonzeros": float((z != 0).double().mean()),
-            "error": float((y - dictionary.decode(z)).square().sum() / y.square().sum()),
+            "error": float((y - decoded).square().sum() / y.square().sum()),
         }
 
-    def draw(a: dict) -> list:
+    def draw(self, a: dict) -> list:
         counts = [f"{100 * (one != 0).mean():.1f} %" for one in a["maps"]]
+        look = {"signed": True, "limits": (0, self.span)}
+        maps = {"slots": len(counts), "signed": True, "limits": (0, self.limit)}
         return [
-            Picture(y.numpy(), "image Y", signed=True, limits=(0, span), still=False),
-            Picture(a["reconstruction"], "Σ K * Z", signed=True, limits=(0, span)),
-            Strip(a["maps"], counts, "code maps Z", slots=n, signed=True, limits=(0, limit)),
+            Picture(self.y.numpy(), "image Y", still=False, **look),
+            Picture(a["reconstruction"], "Σ K * Z", **look),
+            Strip(a["maps"], counts, "code maps Z", **maps),
         ]
 
-    def readouts(a: dict) -> dict:
+    def readouts(self, a: dict) -> dict:
         return {
             "λ / λ_max": number(a["share"], 2),
             "non-zeros in the code": f"{100 * a['nonzeros']:.2f} %",
@@ -67,25 +87,9 @@ def conv_codes_panel(
             "energy E": a["energy"],
         }
 
-    def alt(a: dict) -> str:
+    def alt(self, a: dict) -> str:
         return (
             f"λ = {number(a['lam'], 2)}, {number(a['share'], 2)} of λ_max: "
-            f"{100 * a['nonzeros']:.2f} % of the entries of the {n} code maps are not zero, the "
-            f"squared error is {100 * a['error']:.0f} % of the image's."
+            f"{100 * a['nonzeros']:.2f} % of the entries of the {len(a['maps'])} code maps are not "
+            f"zero, the squared error is {100 * a['error']:.0f} % of the image's."
         )
-
-    step = np.log10(grid[1] / grid[0])
-    shown = [positions * k // 4 for k in range(4)] + [positions - 1]
-    slider = log_slider(
-        float(grid[0]), float(grid[-1]), float(grid[positions // 4]), step=float(step)
-    )
-    return SliderPanel(
-        compute,
-        draw,
-        {"lam": slider},
-        readouts=readouts,
-        alt=alt,
-        title=title,
-        headline="non-zeros in the code",
-        stills=("lam", [float(grid[k]) for k in shown]),
-    )

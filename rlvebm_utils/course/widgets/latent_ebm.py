@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import ipywidgets
 import numpy as np
 import torch
 
 from ...solvers import fista
 from ..plots.style import ORANGE, SEQUENTIAL
-from .panel import SliderPanel, picker
-from .parts import _colours, _img, _tile, as_array, number
+from .panel import Scene, SliderPanel, linear_slider, picker
+from .parts import as_array, colours, img, number, tile
 
 
 @dataclass(frozen=True)
@@ -36,23 +35,23 @@ class EnergyMap:
     def _pixels(self) -> np.ndarray:
         F = as_array(f"map {self.title!r}", self.F, 2)
         share = np.clip(F / self.top, 0, 1)
-        pixels = _colours(SEQUENTIAL)[np.rint(255 * share).astype(np.uint8)]
+        pixels = colours(SEQUENTIAL)[np.rint(255 * share).astype(np.uint8)]
         pixels[outline(F < self.level)] = 255
         return np.ascontiguousarray(pixels[::-1])
 
     def html(self) -> str:
+        """What the panel shows."""
         points, reach = as_array("points", self.points, 2), self.reach
         dots = "".join(f'<circle cx="{a:.2f}" cy="{-b:.2f}" r=".02"/>' for a, b in points)
         body = (
-            f'<div style="position:relative">{_img(self._pixels())}'
+            f'<div style="position:relative">{img(self._pixels())}'
             f'<svg viewBox="{-reach} {-reach} {2 * reach} {2 * reach}" fill="{ORANGE}"'
             f' style="position:absolute;inset:0;width:100%;height:100%">{dots}</svg></div>'
         )
-        return _tile(self.title, body, "rlv-map").replace(
-            "<div ", '<div style="flex:0 1 300px" ', 1
-        )
+        return tile(self.title, body, "rlv-map", width=300)
 
     def plot(self, axes) -> None:
+        """The same with matplotlib."""
         r = self.reach
         axes.imshow(self._pixels(), extent=(-r, r, -r, r))
         axes.scatter(*as_array("points", self.points, 2).T, s=2, color=ORANGE, linewidths=0)
@@ -84,63 +83,58 @@ def energy_map_panel(
     """
     for name, (dictionary, _) in models.items():
         if dictionary.dim != 2:
-            raise ValueError(f"models[{name!r}] has dimension {dictionary.dim}; expected 2")
+            raise ValueError(f"models[{name!r}]: expected dimension 2, got {dictionary.dim}")
     if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"points has shape {tuple(points.shape)}; expected (N, 2)")
-    names = list(models)
-    side = torch.linspace(-reach, reach, cells, dtype=points.dtype)
-    grid = torch.cartesian_prod(side, side).flip(1)  # row by row: y₂ outside, y₁ inside
-    angle = torch.arange(0, 360, dtype=points.dtype).deg2rad()
-    circle = torch.stack([angle.cos(), angle.sin()], 1)
-    everything = torch.cat([grid, circle, points])
+        raise ValueError(f"points: expected shape (N, 2), got {tuple(points.shape)}")
+    slider = linear_slider(0.0, highest, lam, label="λ", step=0.01)
+    return _Plane(models, points, level, reach, cells).panel(
+        {"lam": slider, "model": picker(list(models), label="model")},
+        title=title,
+        headline=f"share with F < {level:g}",
+        stills=("lam", [0.0, 0.03, 0.1, 0.3, 1.0]),
+    )
 
-    def compute(lam, model):
-        dictionary, nonnegative = models[names[model]]
-        F = fista(dictionary, everything, lam, nonnegative=nonnegative, tol=1e-3).energy
-        on_grid, on_circle, on_data = F.split([len(grid), len(circle), len(points)])
+
+class _Plane(Scene):
+    """F on a grid, around the unit circle and at the data."""
+
+    def __init__(self, models, points: torch.Tensor, level: float, reach: float, cells: int):
+        self.models, self.names, self.points = models, list(models), points
+        self.level, self.reach, self.cells = level, reach, cells
+        side = torch.linspace(-reach, reach, cells, dtype=points.dtype)
+        grid = torch.cartesian_prod(side, side).flip(1)  # row by row: y₂ outside, y₁ inside
+        angle = torch.arange(0, 360, dtype=points.dtype).deg2rad()
+        circle = torch.stack([angle.cos(), angle.sin()], 1)
+        self.everything = torch.cat([grid, circle, points])
+        self.sizes = [len(grid), len(circle), len(points)]
+
+    def compute(self, lam, model):
+        dictionary, nonnegative = self.models[self.names[model]]
+        F = fista(dictionary, self.everything, lam, nonnegative=nonnegative, tol=1e-3).energy
+        on_grid, on_circle, on_data = F.split(self.sizes)
         return {
-            "F": on_grid.reshape(cells, cells).numpy(),
-            "area": float((on_grid < level).double().mean()),
+            "F": on_grid.reshape(self.cells, self.cells).numpy(),
+            "area": float((on_grid < self.level).double().mean()),
             "relief": float(on_circle.max() - on_circle.min()),
             "data": float(on_data.mean()),
             "highest": float(on_grid.max()),
         }
 
-    def draw(a):
-        return [EnergyMap(a["F"], f"F(y), outlined: F < {level:g}", points, reach, level, top=0.5)]
+    def draw(self, a):
+        title = f"F(y), outlined: F < {self.level:g}"
+        return [EnergyMap(a["F"], title, self.points, self.reach, self.level, top=0.5)]
 
-    def readouts(a):
+    def readouts(self, a):
         return {
-            f"share with F < {level:g}": f"{100 * a['area']:.1f} %",
+            f"share with F < {self.level:g}": f"{100 * a['area']:.1f} %",
             "relief on the unit circle": f"{a['relief']:.3f}",
             "mean F of the data": f"{a['data']:.3f}",
             "highest F on the map": f"{a['highest']:.3f}",
         }
 
-    def alt(a):
+    def alt(self, a):
         return (
-            f"{names[a['model']]}, λ = {number(a['lam'], 2)}: F is below {level:g} on "
+            f"{self.names[a['model']]}, λ = {number(a['lam'], 2)}: F is below {self.level:g} on "
             f"{100 * a['area']:.1f} % of the map and differs by {a['relief']:.3f} along the unit "
             "circle."
         )
-
-    slider = ipywidgets.FloatSlider(
-        value=lam,
-        min=0.0,
-        max=highest,
-        step=0.01,
-        description="λ",
-        readout_format=".2f",
-        style={"description_width": "initial"},
-        layout={"flex": "1 1 300px", "width": "auto"},
-    )
-    return SliderPanel(
-        compute,
-        draw,
-        {"lam": slider, "model": picker(names, label="model")},
-        readouts=readouts,
-        alt=alt,
-        title=title,
-        headline=f"share with F < {level:g}",
-        stills=("lam", [0.0, 0.03, 0.1, 0.3, 1.0]),
-    )

@@ -22,7 +22,7 @@ def log_slider(
     """A slider that is even in log λ: one `step` is a factor of 10^step (0.025: 6 %)."""
     if not 0 < low <= start <= high or low == high:
         raise ValueError(
-            f"low, start, high are {low}, {start}, {high}; expected 0 < low ≤ start ≤ high"
+            f"low, start, high: expected 0 < low ≤ start ≤ high, got {low}, {start}, {high}"
         )
     return ipywidgets.FloatLogSlider(
         value=start,
@@ -37,10 +37,49 @@ def log_slider(
     )
 
 
+def linear_slider(
+    low: float, high: float, start: float, *, label: str, step: float, digits: int = 2
+) -> ipywidgets.FloatSlider:
+    """A slider that is even in its value. digits: how many the read-out has after the point."""
+    if not low <= start <= high or low == high or not step > 0:
+        raise ValueError(
+            f"low, start, high, step: expected low ≤ start ≤ high and step > 0, "
+            f"got {low}, {start}, {high}, {step}"
+        )
+    return ipywidgets.FloatSlider(
+        value=start,
+        min=low,
+        max=high,
+        step=step,
+        description=label,
+        readout_format=f".{digits}f",
+        style={"description_width": "initial"},
+        layout={"flex": "1 1 300px", "width": "auto"},
+    )
+
+
+def stops(values: Sequence, start, *, label: str) -> ipywidgets.SelectionSlider:
+    """A slider that stands at these values and nowhere between."""
+    if start not in values:
+        raise ValueError(f"start: expected one of {list(values)}, got {start!r}")
+    return ipywidgets.SelectionSlider(
+        options=list(values),
+        value=start,
+        description=label,
+        style={"description_width": "initial"},
+        layout={"flex": "1 1 200px", "width": "auto"},
+    )
+
+
+def check_box(label: str, value: bool = False) -> ipywidgets.Checkbox:
+    """A box to tick; its value is True or False."""
+    return ipywidgets.Checkbox(value=value, description=label, indent=False)
+
+
 def picker(names: Sequence[str], *, label: str = "example") -> ipywidgets.Dropdown:
     """A list to pick an example from; its value is the position in `names`, from 0."""
     if not names:
-        raise ValueError("names is empty; expected at least one example to pick")
+        raise ValueError("names: expected at least one example to pick, got none")
     return ipywidgets.Dropdown(
         options=[(str(name), place) for place, name in enumerate(names)],
         description=label,
@@ -89,15 +128,15 @@ class SliderPanel:
     ):
         for name, function in {"compute": compute, "draw": draw}.items():
             if not callable(function):
-                raise TypeError(f"{name} is a {type(function).__name__}; expected a function")
+                raise TypeError(f"{name}: expected a function, got {type(function).__name__}")
         for name, control in dict(controls).items():
             if not hasattr(control, "observe") or not hasattr(control, "value"):
                 kind = type(control).__name__
-                raise TypeError(f"controls[{name!r}] is a {kind}; expected an ipywidgets control")
+                raise TypeError(f"controls[{name!r}]: expected an ipywidgets control, got {kind}")
         if not controls:
-            raise ValueError("controls is empty; expected at least one slider")
+            raise ValueError("controls: expected at least one slider, got none")
         if stills is not None and stills[0] not in controls:
-            raise ValueError(f"stills names {stills[0]!r}; the controls are {list(controls)}")
+            raise ValueError(f"stills: expected one of {list(controls)}, got {stills[0]!r}")
         self.compute, self.draw, self.controls = compute, draw, dict(controls)
         self.readouts, self.alt, self.title = readouts, alt, title
         self.headline, self.stills = headline, stills
@@ -269,11 +308,13 @@ class SliderPanel:
         """
         sliders = [name for name, one in self.controls.items() if _is_slider(one)]
         if over is not None and over not in sliders:
-            raise ValueError(f"over is {over!r}; expected one of the sliders {sliders}")
+            raise ValueError(f"over: expected one of the sliders {sliders}, got {over!r}")
         if not sliders:
-            raise ValueError(f"no slider to move over among the controls {list(self.controls)}")
+            raise ValueError(
+                f"over: expected a slider among the controls, got {list(self.controls)}"
+            )
         if frames < 2:
-            raise ValueError(f"frames is {frames}; expected at least 2")
+            raise ValueError(f"frames: expected at least 2, got {frames}")
         over = over or sliders[0]
         slider, pictures = self.controls[over], []
         places, start = _places(slider, frames)
@@ -283,6 +324,33 @@ class SliderPanel:
             said = self._plain(over, value)
             pictures.append((said, self.shown(arrays), tiles, self.alt_text(arrays)))
         return write_page(Path(path), self.title, slider.description, pictures, start)
+
+
+class Scene:
+    """A panel's picture as one object: what it needs is in its attributes, and four methods say
+    what :class:`SliderPanel` asks for. A class in place of four functions, where they share much.
+    """
+
+    def compute(self, **values) -> Mapping:
+        """The arrays for these values of the controls."""
+        raise NotImplementedError("compute")
+
+    def draw(self, a: Mapping) -> Sequence:
+        """The parts of the picture."""
+        raise NotImplementedError("draw")
+
+    def readouts(self, a: Mapping) -> Mapping:
+        """Label → number or text."""
+        raise NotImplementedError("readouts")
+
+    def alt(self, a: Mapping) -> str:
+        """The picture in words."""
+        raise NotImplementedError("alt")
+
+    def panel(self, controls: Mapping, **options) -> SliderPanel:
+        """The panel; options: title, headline and stills, as for :class:`SliderPanel`."""
+        ours = {"readouts": self.readouts, "alt": self.alt}
+        return SliderPanel(self.compute, self.draw, controls, **ours, **options)
 
 
 def _is_slider(control) -> bool:

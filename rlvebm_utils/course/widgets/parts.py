@@ -45,9 +45,9 @@ def as_array(name: str, values, ndim: int) -> np.ndarray:
         values = values.detach().cpu().numpy()
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != ndim or array.size == 0:
-        raise ValueError(f"{name} has shape {array.shape}; expected {ndim} dimensions, not empty")
+        raise ValueError(f"{name}: expected {ndim} dimensions, not empty, got shape {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinite values; expected finite numbers")
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinite ones")
     return array
 
 
@@ -55,7 +55,7 @@ def as_array(name: str, values, ndim: int) -> np.ndarray:
 
 
 @lru_cache
-def _colours(name: str) -> np.ndarray:
+def colours(name: str) -> np.ndarray:
     """A matplotlib colour map as a table (256, 3) of bytes."""
     return matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3]
 
@@ -65,7 +65,7 @@ def _pixels(name: str, image, ndim: int, limits: tuple[float, float], signed: bo
     image = as_array(name, image, ndim)
     low, high = (-limits[1], limits[1]) if signed else limits
     share = np.clip((image - low) / (high - low), 0, 1)
-    return _colours(DIVERGING if signed else INK)[np.rint(255 * share).astype(np.uint8)]
+    return colours(DIVERGING if signed else INK)[np.rint(255 * share).astype(np.uint8)]
 
 
 @lru_cache(maxsize=2048)
@@ -79,7 +79,8 @@ def _png(pixels: bytes, shape: tuple[int, ...]) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _img(pixels: np.ndarray) -> str:
+def img(pixels: np.ndarray) -> str:
+    """Pixels (height, width, 3) as an HTML image."""
     # decoding=sync: the picture is there when the page is painted, never a frame later.
     return f'<img decoding="sync" alt="" src="{_png(pixels.tobytes(), pixels.shape)}">'
 
@@ -96,6 +97,7 @@ class Picture:
     signed: bool = False
     limits: tuple[float, float] = (0.0, 1.0)
     still: bool = True  # whether the figure under the panel has a row for it
+    width: int | None = None  # in pixels, where the panel has them; a part of the row if left out
 
     height = 1.0  # of its row in that figure, as a share of the column's width
 
@@ -103,9 +105,11 @@ class Picture:
         return _pixels(f"image {self.title!r}", self.image, 2, self.limits, self.signed)
 
     def html(self) -> str:
-        return _tile(self.title, _img(self._pixels()), "rlv-picture")
+        """What the panel shows."""
+        return tile(self.title, img(self._pixels()), "rlv-picture", self.width)
 
     def plot(self, axes) -> None:
+        """The same with matplotlib, for the figure at rest."""
         axes.imshow(self._pixels())
         _frame_only(axes)
 
@@ -134,14 +138,16 @@ class Strip:
         return _pixels(name, self.images, 3, self.limits, self.signed)[: self.slots]
 
     def html(self) -> str:
+        """What the panel shows."""
         cells = [
-            f"<li>{_img(pixels)}<span>{html.escape(caption)}</span></li>"
+            f"<li>{img(pixels)}<span>{html.escape(caption)}</span></li>"
             for pixels, caption in zip(self._pixels(), self.captions, strict=False)
         ]
         cells += ["<li><i></i><span>&nbsp;</span></li>"] * (self.slots - len(cells))
-        return _tile(self.title, f"<ol>{''.join(cells)}</ol>", "rlv-strip")
+        return tile(self.title, f"<ol>{''.join(cells)}</ol>", "rlv-strip")
 
     def plot(self, axes) -> None:
+        """The same with matplotlib, for the figure at rest."""
         axes.set(xlim=(0, 3), ylim=(2, 0), aspect="equal")
         for place, one in enumerate(self._pixels()[:6]):
             x, y = place % 3, place // 3
@@ -180,6 +186,7 @@ class Stems:
         return (-top if (values < 0).any() else 0.0), top
 
     def html(self) -> str:
+        """What the panel shows."""
         values = as_array(f"values {self.title!r}", self.values, 1)
         low, top = self._scale(values)
         width, height = _STEMS
@@ -198,9 +205,10 @@ class Stems:
         stroke = max(1.6, 0.45 * width / values.size)
         moving = f'<g stroke-width="{stroke:.3g}">{paths}</g>'
         still = _stems_axes(values.size, low, top, self.xlabel)
-        return _tile(self.title, still.replace("<!---->", moving), "rlv-stems")
+        return tile(self.title, still.replace("<!---->", moving), "rlv-stems")
 
     def plot(self, axes) -> None:
+        """The same with matplotlib, for the figure at rest."""
         values = as_array(f"values {self.title!r}", self.values, 1)
         (where,) = np.nonzero(values)
         chosen = np.isin(where, list(self.marked))
@@ -250,8 +258,12 @@ def _stems_axes(count: int, low: float, top: float, xlabel: str) -> str:
 # ----------------------------------------------------------------------------------- helpers
 
 
-def _tile(title: str, body: str, kind: str) -> str:
-    return f'<div class="rlv-tile {kind}"><p>{html.escape(title)}</p>{body}</div>'
+def tile(title: str, body: str, kind: str, width: int | None = None) -> str:
+    """A title over some HTML, as one tile of a panel's row. width: how many pixels wide, on a
+    screen that has them; a part of the row if left out. kind: its CSS class.
+    """
+    style = f' style="flex:0 1 {width}px;max-width:100%"' if width else ""
+    return f'<div class="rlv-tile {kind}"{style}><p>{html.escape(title)}</p>{body}</div>'
 
 
 def _frame_only(axes) -> None:

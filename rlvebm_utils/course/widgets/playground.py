@@ -6,7 +6,6 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import ipywidgets
 import torch
 
 from ...energies import energy
@@ -15,8 +14,8 @@ from ...lista import LISTA, train_lista
 from ...progress import track
 from ...solvers import fista, ista
 from ..plots.style import BLUE, GREEN, GREY, VERMILION
-from .panel import SliderPanel, log_slider, picker
-from .parts import Picture, Stems, _tile, number
+from .panel import Scene, SliderPanel, log_slider, picker, stops
+from .parts import Picture, Stems, number, tile
 
 SOLVERS = {"ISTA": BLUE, "FISTA": VERMILION, "LISTA": GREEN}
 
@@ -38,6 +37,7 @@ class Curves:
         return last, max(max(values) for _, values in self.lines.values())
 
     def html(self) -> str:
+        """What the panel shows."""
         last, top = self._limits()
         base = 0.9 * self.level
 
@@ -56,7 +56,7 @@ class Curves:
             parts.append(f'<path stroke="{SOLVERS[name]}" {round_} d="{dots}"/>')
             words = f'<tspan fill="{SOLVERS[name]}">●</tspan> {html.escape(name)}'
             texts.append(f'<text x="330" y="{14 + 17 * row}" text-anchor="start">{words}</text>')
-        return _tile(
+        return tile(
             self.title,
             f'<svg viewBox="-16 -6 432 150"><g fill="none">{"".join(parts)}</g>'
             f'<g fill="#222" text-anchor="middle">{"".join(texts)}</g></svg>',
@@ -64,6 +64,7 @@ class Curves:
         )
 
     def plot(self, axes) -> None:
+        """The same with matplotlib."""
         for name, (steps, values) in self.lines.items():
             axes.plot(steps, values, color=SOLVERS[name], marker="o", markersize=3, linewidth=1)
         axes.axhline(self.level, color="#222", linestyle="--", linewidth=0.8)
@@ -97,41 +98,65 @@ def solver_panel(problems: Mapping[str, Problem], *, lam: float = 0.3) -> Slider
 
     LISTA's networks follow λ by scaling their thresholds (see :meth:`LISTA.forward`).
     """
-    names, solvers = list(problems), list(SOLVERS)
-    depths = list(next(iter(problems.values())).networks)
+    scene = _Race(problems)
+    return scene.panel(
+        {
+            "lam": log_slider(lam / 10, lam * 10, lam),
+            "steps": stops(scene.depths, scene.depths[2], label="steps"),
+            "problem": picker(scene.names, label="data, dictionary"),
+            "sample": picker([f"no. {i + 1}" for i in range(10)], label="sample"),
+            "solver": picker(list(SOLVERS), label="show"),
+        },
+        title="The same number of steps for ISTA, FISTA and LISTA",
+        headline="LISTA: E above the least",
+        stills=("steps", scene.depths),
+    )
+
+
+class _Race(Scene):
+    """Three solvers on one sample."""
+
+    def __init__(self, problems: Mapping[str, Problem]):
+        self.problems, self.names, self.solvers = problems, list(problems), list(SOLVERS)
+        self.depths = list(next(iter(problems.values())).networks)
 
     @torch.no_grad()
-    def compute(lam, steps, problem, sample, solver):
-        case = problems[names[problem]]
+    def compute(self, lam, steps, problem, sample, solver):
+        case = self.problems[self.names[problem]]
         W, y = case.dictionary, case.samples[sample]
-        options = {"tol": None, "max_iter": depths[-1], "history": True}
-        runs = {"ISTA": ista(W, y, lam, **options), "FISTA": fista(W, y, lam, **options)}
-        lines = {
-            name: (range(depths[-1] + 1), run.history.energy.reshape(-1).tolist())
-            for name, run in runs.items()
-        }
         learned = {depth: network(y, lam=lam) for depth, network in case.networks.items()}
-        start = float(0.5 * y.square().sum())
-        energies = [float(energy(W, y, z, lam)) for z in learned.values()]
-        lines["LISTA"] = ([0, *learned], [start, *energies])
         exact = {"tol": None, "max_iter": steps}
         codes = [ista(W, y, lam, **exact).z, fista(W, y, lam, **exact).z, learned[steps]]
-        best = fista(W, y, lam, tol=1e-4)
-        least = float(best.energy)
+        least = float(fista(W, y, lam, tol=1e-4).energy)
         at = [float(energy(W, y, z, lam)) for z in codes]
         return {
             "y": y,
             "z": codes[solver],
             "decoded": W.decode(codes[solver]),
-            "lines": lines,
+            "lines": self.lines(W, y, lam, learned),
             "best": least,
             # Of an empty sample the empty code is the best one, and all find it.
-            "above": {n: E / least - 1 if least else 0 for n, E in zip(solvers, at, strict=True)},
+            "above": {
+                n: E / least - 1 if least else 0 for n, E in zip(self.solvers, at, strict=True)
+            },
             "nonzeros": int((codes[solver] != 0).sum()),
         }
 
-    def draw(a):
-        side, who = round(len(a["y"]) ** 0.5), solvers[a["solver"]]
+    def lines(self, W, y: torch.Tensor, lam: float, learned) -> dict:
+        """Energies against steps, of each solver."""
+        most = self.depths[-1]
+        options = {"tol": None, "max_iter": most, "history": True}
+        runs = {"ISTA": ista(W, y, lam, **options), "FISTA": fista(W, y, lam, **options)}
+        lines = {
+            name: (range(most + 1), run.history.energy.reshape(-1).tolist())
+            for name, run in runs.items()
+        }
+        start = float(0.5 * y.square().sum())
+        energies = [float(energy(W, y, z, lam)) for z in learned.values()]
+        return lines | {"LISTA": ([0, *learned], [start, *energies])}
+
+    def draw(self, a):
+        side, who = round(len(a["y"]) ** 0.5), self.solvers[a["solver"]]
         top = float(a["y"].abs().max())
         look = {"signed": bool((a["y"] < 0).any()), "limits": (0, top)}
         return [
@@ -141,38 +166,14 @@ def solver_panel(problems: Mapping[str, Problem], *, lam: float = 0.3) -> Slider
             Curves(a["lines"], a["best"], a["steps"], "energy against steps; dashed: the least"),
         ]
 
-    def readouts(a):
+    def readouts(self, a):
         excess = {f"{n}: E above the least": f"{100 * v:.1f} %" for n, v in a["above"].items()}
         return {**excess, "least energy": a["best"], "non-zeros ‖z‖₀": a["nonzeros"]}
 
-    def alt(a):
+    def alt(self, a):
         excess = ", ".join(f"{n} {100 * v:.1f} %" for n, v in a["above"].items())
         return (
-            f"{names[a['problem']]}, sample {a['sample'] + 1}, λ = {number(a['lam'], 3)}: after "
-            f"{a['steps']} steps above the least energy: {excess}. {solvers[a['solver']]} uses "
-            f"{a['nonzeros']} of {len(a['z'])} atoms."
+            f"{self.names[a['problem']]}, sample {a['sample'] + 1}, λ = {number(a['lam'], 3)}: "
+            f"after {a['steps']} steps above the least energy: {excess}. "
+            f"{self.solvers[a['solver']]} uses {a['nonzeros']} of {len(a['z'])} atoms."
         )
-
-    steps = ipywidgets.SelectionSlider(
-        options=depths,
-        value=depths[2],
-        description="steps",
-        style={"description_width": "initial"},
-        layout={"flex": "1 1 200px", "width": "auto"},
-    )
-    return SliderPanel(
-        compute,
-        draw,
-        {
-            "lam": log_slider(lam / 10, lam * 10, lam),
-            "steps": steps,
-            "problem": picker(names, label="data, dictionary"),
-            "sample": picker([f"no. {i + 1}" for i in range(10)], label="sample"),
-            "solver": picker(solvers, label="show"),
-        },
-        readouts=readouts,
-        alt=alt,
-        title="The same number of steps for ISTA, FISTA and LISTA",
-        headline="LISTA: E above the least",
-        stills=("steps", depths),
-    )

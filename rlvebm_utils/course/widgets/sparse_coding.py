@@ -10,7 +10,7 @@ import torch
 
 from ...energies import lambda_max
 from ...solvers import fista
-from .panel import SliderPanel, log_slider, picker
+from .panel import Scene, SliderPanel, log_slider, picker
 from .parts import Picture, Stems, Strip, nice_ceiling, number
 
 STROKES = 12  # atoms that are shown as pictures
@@ -31,7 +31,7 @@ class SparseCoder:
 
     def __call__(self, lam: float, example: int) -> dict:
         y = self.Y[example]
-        with _one_thread():
+        with one_thread():
             z = self._last[example] = self._solve(y, lam, self._last.get(example))
         reconstruction = self.dictionary.decode(z)
         l1 = float(z.abs().sum())
@@ -80,7 +80,7 @@ class SparseCoder:
 
 
 @contextmanager
-def _one_thread():
+def one_thread():
     """One vector at a time is too little work to share: waiting for a second thread costs more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -110,47 +110,59 @@ def sparse_coding_panel(
     """
     if images.ndim != 2 or images.shape[1] != shape[0] * shape[1]:
         raise ValueError(
-            f"images has shape {tuple(images.shape)}; expected (M, {shape[0] * shape[1]})"
-            f" for pictures of {shape[0]} × {shape[1]}"
+            f"images: expected shape (M, {shape[0] * shape[1]}) for pictures of {shape[0]} × "
+            f"{shape[1]}, got {tuple(images.shape)}"
         )
     names = [f"no. {i + 1}" for i in range(len(images))] if names is None else list(names)
     if len(names) != len(images):
-        raise ValueError(f"names has {len(names)} entries; expected one per image, {len(images)}")
+        raise ValueError(f"names: expected one per image, {len(images)}, got {len(names)}")
     coder = SparseCoder(dictionary, images, nonnegative=nonnegative)
     low, high = lam_range or (0.01, 1.1 * float(coder.lam_max.max()))
-    atoms = dictionary.W.T.reshape(-1, *shape).numpy()
-    atom_limit = float(np.abs(atoms).max(initial=0)) * 0.7
-    scales: dict[int, float] = {}
+    return _Digits(coder, dictionary, names, shape, nonnegative, low).panel(
+        {"lam": log_slider(low, high, lam), "digit": picker(names, label="digit")},
+        title=title,
+        headline="non-zeros ‖z‖₀",
+        # The last one lies past λ_max: on it, rounding would decide whether an atom is left.
+        stills=("lam", [float(coder.lam_max[0]) * share for share in (0.01, 0.03, 0.1, 0.3, 1.02)]),
+    )
 
-    def scale(example: int) -> float:
+
+class _Digits(Scene):
+    """One image, its code and the atoms that build it."""
+
+    def __init__(self, coder, dictionary, names, shape, nonnegative: bool, low: float):
+        self.coder, self.names, self.shape, self.low = coder, names, shape, low
+        self.atoms = dictionary.W.T.reshape(-1, *shape).numpy()
+        largest = float(np.abs(self.atoms).max(initial=0)) * 0.7
+        self.look = {"slots": STROKES, "signed": not nonnegative, "limits": (0, largest)}
+        self.scales: dict[int, float] = {}
+
+    def scale(self, example: int) -> float:
         """The height of the stems: that of the densest code, so that the axis stands still."""
-        if example not in scales:
-            scales[example] = nice_ceiling(float(np.abs(coder(low, example)["z"]).max()))
-        return scales[example]
+        if example not in self.scales:
+            densest = self.coder(self.low, example)["z"]
+            self.scales[example] = nice_ceiling(float(np.abs(densest).max()))
+        return self.scales[example]
 
-    def compute(lam: float, digit: int) -> dict:
-        limit = scale(digit)
-        return {**coder(lam, digit), "limit": limit}
+    def compute(self, lam: float, digit: int) -> dict:
+        limit = self.scale(digit)
+        return {**self.coder(lam, digit), "limit": limit}
 
-    def draw(a: dict) -> list:
+    def draw(self, a: dict) -> list:
         order = np.argsort(-np.abs(a["z"]), kind="stable")[:STROKES]
         order = order[a["z"][order] != 0]
+        largest = [f"{value:.2f}" for value in a["z"][order]]
+        y, decoded = a["y"].reshape(self.shape), a["reconstruction"].reshape(self.shape)
+        title = "largest coefficients (orange) and their atoms"
         return [
-            Picture(a["y"].reshape(shape), "digit y", still=False),
-            Picture(a["reconstruction"].reshape(shape), "reconstruction Wz"),
-            Picture((a["y"] - a["reconstruction"]).reshape(shape), "residual y − Wz", signed=True),
+            Picture(y, "digit y", still=False),
+            Picture(decoded, "reconstruction Wz"),
+            Picture(y - decoded, "residual y − Wz", signed=True),
             Stems(a["z"], "code z", f"atoms 1 to {a['z'].size}", a["limit"], marked=order),
-            Strip(
-                atoms[order],
-                [f"{value:.2f}" for value in a["z"][order]],
-                "largest coefficients (orange) and their atoms",
-                slots=STROKES,
-                signed=not nonnegative,
-                limits=(0, atom_limit),
-            ),
+            Strip(self.atoms[order], largest, title, **self.look),
         ]
 
-    def readouts(a: dict) -> dict:
+    def readouts(self, a: dict) -> dict:
         return {
             "λ / λ_max": number(a["lam"] / a["lam_max"], 2),
             "non-zeros ‖z‖₀": f"{a['nonzeros']} of {a['z'].size}",
@@ -160,22 +172,10 @@ def sparse_coding_panel(
             "energy E": a["fit"] + a["penalty"],
         }
 
-    def alt(a: dict) -> str:
+    def alt(self, a: dict) -> str:
         lam, share = number(a["lam"], 2), number(a["lam"] / a["lam_max"], 2)
         return (
-            f"digit {names[a['digit']]} at λ = {lam}, {share} of λ_max: {a['nonzeros']} of "
+            f"digit {self.names[a['digit']]} at λ = {lam}, {share} of λ_max: {a['nonzeros']} of "
             f"{a['z'].size} coefficients are not zero, half the squared error is "
             f"{number(a['fit'], 2)}."
         )
-
-    return SliderPanel(
-        compute,
-        draw,
-        {"lam": log_slider(low, high, lam), "digit": picker(names, label="digit")},
-        readouts=readouts,
-        alt=alt,
-        title=title,
-        headline="non-zeros ‖z‖₀",
-        # The last one lies past λ_max: on it, rounding would decide whether an atom is left.
-        stills=("lam", [float(coder.lam_max[0]) * share for share in (0.01, 0.03, 0.1, 0.3, 1.02)]),
-    )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import ipywidgets
 import torch
 from torch import Tensor
 
 from ..plots.vae import MUTED, nearest, paint_balls
 from ..vae import Balls, overlap
-from .panel import SliderPanel, log_slider
-from .parts import GRID, Picture, Strip, _tile, as_array, number
+from .panel import Scene, SliderPanel, linear_slider, log_slider
+from .parts import GRID, Picture, Strip, as_array, number, tile
 
 SIDE = 20
 
@@ -36,6 +34,7 @@ class BallMap:
     height = 1.0
 
     def html(self) -> str:
+        """What the panel shows."""
         r = self.reach
         mean = as_array("balls.mean", self.balls.mean, 2)
         sigma = as_array("balls.variance", self.balls.variance, 2) ** 0.5
@@ -70,10 +69,10 @@ class BallMap:
             f'<svg viewBox="{-r} {-r} {2 * r} {2 * r}" style="display:block;width:100%;'
             f'border:1px solid #ddd">{"".join(groups)}</svg>'
         )
-        tile = _tile(self.title, body, "rlv-map")
-        return tile.replace("<div ", '<div style="flex:0 0 360px;max-width:100%" ', 1)
+        return tile(self.title, body, "rlv-map", width=360)
 
     def plot(self, axes) -> None:
+        """The same with matplotlib."""
         paint_balls(axes, self.balls, self.labels, reach=self.reach)
         axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
         if self.mark:
@@ -111,16 +110,7 @@ def flight_panel(
         few = Balls(balls.mean[:shown], balls.variance[:shown])
         return {"balls": few, "norm": centred_norm(few), "overlap": mean_overlap(few)}
 
-    slider = ipywidgets.FloatSlider(
-        value=0.0,
-        min=0.0,
-        max=float(steps[-1]),
-        step=gap,
-        description="step",
-        readout_format=".0f",
-        style={"description_width": "initial"},
-        layout={"flex": "1 1 300px", "width": "auto"},
-    )
+    slider = linear_slider(0.0, float(steps[-1]), 0.0, label="step", step=gap, digits=0)
     return SliderPanel(
         compute,
         lambda a: [BallMap(a["balls"], labels[:shown], reach, "balls in the plane of the code")],
@@ -161,32 +151,50 @@ def spring_panel(
         raise ValueError(f"stages: expected springs that double, got {kappas}")
     if len(kappas) < 6:
         raise ValueError(f"stages: expected at least six springs, got {len(kappas)}")
-    sizes = [2.0 ** (i / 2) for i in range(-2, 3)]
-    springs = kappas[2:-2]
-    reach = 8.0
+    scene = _Springs(stages, labels, shown)
+    springs = scene.springs
+    size = log_slider(0.5, 2.0, 1.0, label="ball size σ", step=0.01)
+    return scene.panel(
+        {"k": log_slider(springs[0], springs[-1], springs[0], label="spring k"), "sigma": size},
+        title=title,
+        headline="mean overlap",
+        stills=("k", [springs[i] for i in (0, 2, 4, 5, 6)] if len(springs) > 6 else springs[:5]),
+    )
 
-    def compute(k, sigma):
-        k, sigma = springs[nearest(springs, k)], sizes[nearest(sizes, sigma)]
-        stage = stages[kappas[nearest(kappas, k * sigma**2)]]
-        balls = Balls(stage.balls.mean[:shown] * sigma, stage.balls.variance[:shown] * sigma**2)
-        pull = k * float((sigma * stage.balls.mean).square().sum(1).mean())
+
+class _Springs(Scene):
+    """Balls held by a spring k, of size σ: trainings with σ = 1, scaled."""
+
+    def __init__(self, stages: Mapping[float, Stage], labels: Tensor, shown: int):
+        self.stages, self.labels, self.shown = stages, labels[:shown], shown
+        self.kappas = sorted(stages)
+        self.sizes = [2.0 ** (i / 2) for i in range(-2, 3)]
+        self.springs = self.kappas[2:-2]
+
+    def compute(self, k, sigma):
+        k = self.springs[nearest(self.springs, k)]
+        sigma = self.sizes[nearest(self.sizes, sigma)]
+        stage = self.stages[self.kappas[nearest(self.kappas, k * sigma**2)]]
+        mean, variance = stage.balls.mean, stage.balls.variance
+        balls = Balls(mean[: self.shown] * sigma, variance[: self.shown] * sigma**2)
         return {
             "used": (k, sigma),
             "balls": balls,
-            "norm": float(stage.balls.mean.square().sum(1).mean().sqrt()) * sigma,
+            "norm": float(mean.square().sum(1).mean().sqrt()) * sigma,
             "overlap": mean_overlap(balls),
             "fit": stage.fit,
-            "pull": pull,
+            "pull": k * float((sigma * mean).square().sum(1).mean()),
             "pictures": stage.pictures.reshape(-1, SIDE, SIDE).clamp(0, 1).numpy(),
         }
 
-    def draw(a):
+    def draw(self, a):
+        pictures, captions = a["pictures"], [""] * len(a["pictures"])
         return [
-            BallMap(a["balls"], labels[:shown], reach, "balls in the plane of the code"),
-            Strip(a["pictures"], [""] * len(a["pictures"]), "decoded from the middles", slots=10),
+            BallMap(a["balls"], self.labels, 8.0, "balls in the plane of the code"),
+            Strip(pictures, captions, "decoded from the middles", slots=10),
         ]
 
-    def readouts(a):
+    def readouts(self, a):
         k, sigma = a["used"]
         return {
             "spring k": number(k),
@@ -197,25 +205,13 @@ def spring_panel(
             "energy": f"{a['fit'] + a['pull']:.1f}",
         }
 
-    def alt(a):
+    def alt(self, a):
         k, sigma = a["used"]
         return (
             f"Spring k = {number(k)}, ball size σ = {number(sigma)}: balls are {a['norm']:.2f} "
             f"from the origin, the mean overlap of two is {a['overlap']:.3f}, the energy is "
             f"{a['fit'] + a['pull']:.1f}."
         )
-
-    size = log_slider(0.5, 2.0, 1.0, label="ball size σ", step=0.01)
-    return SliderPanel(
-        compute,
-        draw,
-        {"k": log_slider(springs[0], springs[-1], springs[0], label="spring k"), "sigma": size},
-        readouts=readouts,
-        alt=alt,
-        title=title,
-        headline="mean overlap",
-        stills=("k", [springs[i] for i in (0, 2, 4, 5, 6)] if len(springs) > 6 else springs[:5]),
-    )
 
 
 def walk_panel(model, balls: Balls, labels: Tensor, *, shown: int = 400, title: str) -> SliderPanel:
@@ -236,21 +232,13 @@ def walk_panel(model, balls: Balls, labels: Tensor, *, shown: int = 400, title: 
             Picture(a["picture"], "what the decoder draws"),
         ]
 
-    def control(name, value):
-        return ipywidgets.FloatSlider(
-            value=value,
-            min=-3.0,
-            max=3.0,
-            step=0.05,
-            description=html.unescape(name),
-            style={"description_width": "initial"},
-            layout={"flex": "1 1 220px", "width": "auto"},
-        )
-
     return SliderPanel(
         compute,
         draw,
-        {"z1": control("z₁", -1.5), "z2": control("z₂", 0.0)},
+        {
+            "z1": linear_slider(-3.0, 3.0, -1.5, label="z₁", step=0.05),
+            "z2": linear_slider(-3.0, 3.0, 0.0, label="z₂", step=0.05),
+        },
         readouts=lambda a: {"nearest digit": str(a["near"])},
         alt=lambda a: (
             f"At z = ({a['z1']:.2f}, {a['z2']:.2f}) the nearest digit is a {a['near']}; the "
