@@ -637,6 +637,21 @@ MUTATIONS = {
         },
         "test_admm.py::test_descent_that_takes_long_is_handed_on",
     ),
+    "learning loses what an interrupt left": Mutation(
+        "learning.py",
+        {"interrupted = True": "interrupted, W = True, torch.ones_like(W)"},
+        "test_learning.py::test_an_interrupt_keeps_what_was_learned",
+    ),
+    "learning of kernels loses what an interrupt left": Mutation(
+        "conv_learning.py",
+        {"interrupted = True": "interrupted, learner.K = True, torch.ones_like(learner.K)"},
+        "test_conv_learning.py::test_an_interrupt_keeps_what_was_learned",
+    ),
+    "LISTA loses what an interrupt left": Mutation(
+        "lista.py",
+        {"interrupted = True": "interrupted = bool(lista.load_state_dict(start))"},
+        "test_lista.py::test_an_interrupt_keeps_what_was_learned",
+    ),
     "LISTA keeps a training that did harm": Mutation(
         "lista.py",
         {"lista.load_state_dict(start)": "pass"},
@@ -661,7 +676,7 @@ MUTATIONS = {
     "load what is damaged": Mutation(
         "fast/compiled.py",
         {"path.name == _full_name(file, dtype, path.read_bytes())": "True"},
-        "test_compiled.py::test_a_damaged_library_is_made_anew",
+        "test_compiled.py::test_a_damaged_library_is_made_anew[one bit]",
     ),
 }
 
