@@ -629,6 +629,11 @@ MUTATIONS = {
         {"min(first + PIECE,": "min(first + PIECE - 1,"},
         "test_codes.py::test_more_samples_than_a_piece_and_a_chunk",
     ),
+    "C: leave every 64th row unsolved": Mutation(
+        "fast/codes.c",
+        {"i < last; i++": "i < last - (last % 64 == 0); i++"},
+        "test_codes.py::test_more_samples_than_a_piece_and_a_chunk",
+    ),
     "hand images on with the λ of other images": Mutation(
         "fast/images.py",
         {
