@@ -186,9 +186,9 @@ def test_admm_comes_to_an_end_on_a_problem_that_takes_long():
 @BORDERS
 @pytest.mark.parametrize("nonnegative", [False, True])
 def test_descent_that_takes_long_is_handed_on(borders, nonnegative, monkeypatch):
-    """To ADMM, from where it is; the images that are done stay as they are."""
+    """To ADMM, from where it is and with its own λ; the images that are done stay as they are."""
     dictionary, y, lam = problem("colour", borders)
-    lam = lam * torch.tensor([0.02, 1, 3], dtype=lam.dtype)[: len(lam)]
+    lam = lam * torch.tensor([3, 1, 0.02], dtype=lam.dtype)[: len(lam)]
     options = {"tol": 1e-6, "nonnegative": nonnegative}
     alone = encode_images(dictionary, y, lam, backend="c", **options)
     monkeypatch.setattr(images._DescentThenADMM, "patience", 100)

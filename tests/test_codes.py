@@ -20,6 +20,7 @@ from rlvebm_utils import (
     lambda_max,
 )
 from rlvebm_utils.fast import codes
+from rlvebm_utils.problem import Problem
 
 BACKENDS = ["torch", pytest.param("c", marks=needs_c)]
 
@@ -214,6 +215,49 @@ def test_one_sample_and_no_lambda(backend):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert encode(dictionary, y, 0, backend=backend).converged.all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_more_samples_than_a_piece_and_a_chunk(backend):
+    """Each solved with its own λ, by the solver for it: least squares (λ = 0) is FISTA's."""
+    generator = torch.Generator().manual_seed(0)
+    dictionary = problem((30, 20), torch.float64)[0]
+    y = torch.randn(350, 30, generator=generator, dtype=torch.float64)
+    lam = torch.linspace(0.1, 3, 350, dtype=torch.float64)
+    lam[3::7] = 0
+    found = encode(dictionary, y, lam, backend=backend, chunk=150)
+    fast = {"c": "fast/codes.c", "torch": "fast/steps.py"}[backend]
+    assert found.made_by == ["solvers.fista" if one == 0 else fast for one in lam.tolist()]
+    exact = certificate(dictionary, y, found.z, lam)
+    assert found.converged.all() and exact.done(1.0001e-4).all()
+    assert torch.allclose(found.energy, exact.energy, rtol=1e-9)
+    assert torch.allclose(found.certificate.dual, exact.dual, rtol=1e-9)
+
+
+@needs_c
+def test_where_c_cannot_the_residual_certifies():
+    """So near the best that the rounding of C's sums is all that its gap would show."""
+    W, y = coherent(20, 30, 0)
+    dictionary = Dictionary(W)
+    found = encode(dictionary, y, 0.01, tol=1e-11, backend="c")
+    assert set(found.made_by) == {"fast/codes.c"}
+    exact = certificate(dictionary, y, found.z, 0.01)
+    assert torch.allclose(
+        found.energy - found.certificate.dual, exact.energy - exact.dual, 0, 1e-16
+    )
+
+
+def test_a_start_that_is_worse_than_none_is_left():
+    dictionary, y = problem((20, 30), torch.float64)
+    asked = Problem.of(dictionary, y, 0.5)
+    start = torch.full((40, 30), 0.01, dtype=torch.float64)
+    start[7:9] *= 1e9
+    sensible = codes._sensible(asked, start)
+    assert (sensible[7:9] == 0).all() and start[7].max() > 1e6  # what came is not changed
+    start[7:9] = 0
+    start[5] = 0  # the sample that is zero: any start is too long
+    sensible[5] = 0
+    assert torch.equal(sensible, start)
 
 
 def test_backends_by_name():

@@ -1,5 +1,7 @@
 """Energy, λ_max, certificate and KKT residual: by hand, by definition, and as bounds."""
 
+import math
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -7,6 +9,7 @@ import torch
 from problems import SHARES, all_problems, dictionaries, normal, problem, random_dictionary
 
 from rlvebm_utils import (
+    Certificate,
     Dictionary,
     certificate,
     duality_gap,
@@ -184,6 +187,29 @@ def test_the_bound_is_tight():
     assert SHARES[0] == 0
     assert best.energy[0] > 1e-3  # nothing to do with a minimum of zero
     assert best.relative_gap[0] < 1e-12
+
+
+def test_done_by_hand():
+    """The relative gap is at most tol, or rounding hides the rest; NaN is never done."""
+    rows = {
+        (1.09, 1.0, 0.0): True,
+        (1.11, 1.0, 0.0): False,
+        (1.11, 1.0, 0.2): True,
+        (1.11, 1.0, 0.02): False,
+        (1.0, -1.0, 0.0): False,
+        (math.nan, 1.0, 0.0): False,
+        (1.0, math.nan, 0.0): False,
+    }
+    known = Certificate(*torch.tensor(list(rows), dtype=torch.float64).T)
+    assert known.done(0.1).tolist() == list(rows.values())
+    assert not known.done(None).any()
+
+
+def test_a_residual_that_points_away_proves_nothing_for_nonnegative_codes():
+    """Turned round it would look feasible, and its bound would be above the smallest energy."""
+    one = torch.ones(1, dtype=torch.float64)
+    found = certificate(Dictionary(one[None]), one, 3 * one, 0.5, nonnegative=True)
+    assert found.dual == 0  # and the smallest energy is 3/8
 
 
 def test_relative_gap():

@@ -147,6 +147,18 @@ def test_nothing_to_learn_above_lambda_max():
     assert torch.allclose(run.energy, 0.5 * Y.square().sum(1).mean())
 
 
+def test_an_interrupt_keeps_what_was_learned(monkeypatch):
+    def stops_after_seven(steps, *_, **__):
+        yield from list(steps)[:7]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(learning, "track", stops_after_seven)
+    y, _ = planted(200, 10, 15)
+    run = learn_dictionary(y, 15, 0.1, steps=50, batch_size=20, snapshots=(7,))
+    assert run.interrupted and run.energy.shape == (7,)
+    assert torch.equal(run.dictionary.W, run.snapshots[7])
+
+
 def test_the_seed_decides():
     state = torch.get_rng_state()
     a = learn_dictionary(Y, 20, 0.1, **OPTIONS, seed=3)

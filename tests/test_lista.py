@@ -230,12 +230,13 @@ def test_same_seed_same_network_another_seed_another():
     assert torch.equal(first.A, again.A) and not torch.equal(first.A, other.A)
 
 
-def test_bad_training_is_undone():
+@pytest.mark.parametrize("rate", [0.0, 1.0])  # one that does nothing, one that does harm
+def test_bad_training_is_undone(rate):
     dictionary, y = planted(300, seed=1)
     network = LISTA(dictionary, LAM, 3)
     start = copy.deepcopy(network.state_dict())
     with pytest.warns(UserWarning, match="undone"):
-        train_lista(network, y, steps=20, batch_size=50, learning_rate=0.0)
+        train_lista(network, y, steps=20, batch_size=50, learning_rate=rate)
     for name, value in network.named_parameters():
         assert torch.equal(value, start[name])
 

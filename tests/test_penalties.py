@@ -169,6 +169,20 @@ def test_every_penalty_is_certified(name, solver):
         assert (rough.dual <= best + 1e-12).all() and (rough.energy >= best - 1e-12).all()
 
 
+def test_distance_by_hand():
+    c, lam = torch.tensor([[3.0, -4.0, 1.0, 0.5]]).double(), torch.tensor([1.0]).double()
+    z = torch.tensor([[2.0, 0.0, -1.0, 0.0]]).double()
+    weights = torch.tensor([2.0, 3.0, 0.5, 1.0])
+    # |3 − 2|, 4 − 3, |1 + 0.5|, nothing
+    assert L1(weights=weights).distance(c, z, lam).tolist() == [1.5]
+    groups = GroupL1(torch.tensor([0, 0, 1, 1]))
+    # (3, −4) − (1, 0); (1, 0.5) is long enough to matter where its codes are zero, not (0.6, 0.8)
+    z = torch.tensor([[2.0, 0.0, 0.0, 0.0]]).double()
+    assert groups.distance(c, z, lam).tolist() == pytest.approx([20**0.5])
+    c[0, :2] = torch.tensor([1.0, 0.0]).double()
+    assert groups.distance(c, z, lam).tolist() == pytest.approx([1.25**0.5 - 1])
+
+
 def test_group_lasso_against_celer():
     from celer import GroupLasso
 
