@@ -5,6 +5,7 @@ thing says what it is for. The bars are numbers here; the contracts stand in pyp
 import ast
 import importlib
 import inspect
+import re
 import shutil
 import statistics
 import subprocess
@@ -15,7 +16,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from problems import normal, random_dictionary
 
+from rlvebm_utils import (
+    L1,
+    LISTA,
+    Dictionary,
+    certificate,
+    encode,
+    fista,
+    ista,
+    kkt_residual,
+    lambda_max,
+)
 from tools.notebooks import ROOT
 
 PACKAGE = "rlvebm_utils"
@@ -287,3 +301,58 @@ def test_every_public_thing_says_what_it_is_for():
 
 def test_every_module_says_what_it_is_for():
     assert [name for name, path in modules().items() if not ast.get_docstring(tree(path))] == []
+
+
+# ---- what is told to be copied works ----
+
+
+def blocks(document: str, heading: str) -> list[str]:
+    """The blocks of Python code in one section of a document."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    return re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+
+
+def run_blocks(document: str, heading: str, count: int) -> dict:
+    """Run a section's blocks one after the other; returns the names that they leave."""
+    found, names = blocks(document, heading), {"__name__": "copied"}
+    assert len(found) == count
+    for block in found:
+        exec(block, names)  # what stands there is what is tried
+    return names
+
+
+def test_the_operator_of_contributing_is_solved():
+    names = run_blocks("CONTRIBUTING.md", "Add an operator", 2)
+    operator, sharp = names["operator"], normal(3, 12, 12, seed=1) * (normal(3, 12, 12, seed=2) > 1)
+    y = operator.decode(sharp) + 0.01 * normal(3, 12, 12, seed=3)
+    lam = 0.1 * lambda_max(operator, y)
+    matrix = operator.decode(torch.eye(144).double().reshape(144, 12, 12)).flatten(1).T
+    dense, rows = Dictionary(matrix), y.flatten(1)
+    for solver in (fista, encode):
+        found = solver(operator, y, lam, tol=1e-8)
+        assert found.converged.all() and found.z.any()
+        bound = certificate(dense, rows, found.z.flatten(1), lam)
+        assert (bound.relative_gap < 1e-7).all()
+    network = LISTA(operator, float(lam[0]), 4)
+    expected = ista(operator, y, float(lam[0]), tol=None, max_iter=4).z
+    torch.testing.assert_close(network(y), expected, rtol=0, atol=1e-12)
+
+
+def test_the_penalty_of_contributing_is_certified():
+    penalty = run_blocks("CONTRIBUTING.md", "Add a penalty", 1)["Tilted"]()
+    dictionary, y = Dictionary(random_dictionary(12, 20)), normal(6, 12, seed=2)
+    lam = 0.2 * lambda_max(dictionary, y, penalty=penalty)
+    found = fista(dictionary, y, lam, penalty=penalty, tol=1e-9, max_iter=100_000)
+    assert found.converged.all()
+    assert (found.z > 0).any() and (found.z < 0).any()
+    assert kkt_residual(dictionary, y, found.z, lam, penalty=penalty).max() < 1e-3
+    # The same problem over z ≥ 0, with an atom for each sign: the negative one costs 3
+    both = Dictionary(torch.cat([dictionary.W, -dictionary.W], 1))
+    weights = torch.cat([torch.ones(20), torch.full((20,), 3.0)]).double()
+    known = L1(weights=weights, nonnegative=True)
+    split = fista(both, y, lam, penalty=known, tol=1e-9, max_iter=100_000)
+    torch.testing.assert_close(found.energy, split.energy, rtol=1e-8, atol=0)
+    torch.testing.assert_close(found.relative_gap.clamp(max=1e-9), found.relative_gap)
+    top = lambda_max(dictionary, y, penalty=penalty)
+    torch.testing.assert_close(top, lambda_max(both, y, penalty=known))
