@@ -322,6 +322,21 @@ def run_blocks(document: str, heading: str, count: int) -> dict:
     return names
 
 
+def test_the_reductions_of_readme_solve_what_they_say():
+    """Weighted L1 by its penalty's certificate; the elastic net by what its best code obeys."""
+    names = run_blocks("README.md", "The package", 2)
+    W, y, lam = names["W"].double(), names["y"].double(), names["lam"].double()
+    found, penalty = names["z"].double(), L1(weights=names["weights"].double())
+    bound = certificate(Dictionary(W), y, found, lam, penalty=penalty)
+    assert (bound.relative_gap <= 1.1e-4).all() and found.any()
+
+    def off(z):  # Wᵀ(y − Wz) − μz has to lie in λ∂‖z‖₁
+        c = (y - z @ W.T) @ W - names["mu"] * z
+        return float((L1().distance(c, z, lam) / lam).max())
+
+    assert off(names["z_net"].double()) < 0.01 and off(found) > 0.5
+
+
 def test_the_operator_of_contributing_is_solved():
     names = run_blocks("CONTRIBUTING.md", "Add an operator", 2)
     operator, sharp = names["operator"], normal(3, 12, 12, seed=1) * (normal(3, 12, 12, seed=2) > 1)
