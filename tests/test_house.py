@@ -303,6 +303,23 @@ def test_every_module_says_what_it_is_for():
     assert [name for name, path in modules().items() if not ast.get_docstring(tree(path))] == []
 
 
+def test_the_map_of_contributing_names_every_module():
+    """One line a module; plots and widgets have theirs as folders."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (chart,) = re.findall(rf"^```\n({PACKAGE}/ .*?)^```", text, re.DOTALL | re.MULTILINE)
+    told = {}
+    for line in chart.splitlines():
+        if line.startswith(PACKAGE):
+            folder = line.split()[0]
+        else:
+            told.setdefault(folder, set()).update(re.findall(r"(\w+)(?:\.py|/)", line[:23]))
+    for folder, names in told.items():
+        here = ROOT / folder
+        files = {path.stem for path in here.glob("*.py")} - {"__init__"}
+        folders = {path.parent.name for path in here.glob("*/__init__.py")} - {"fast", "course"}
+        assert names == files | folders
+
+
 # ---- what is told to be copied works ----
 
 
