@@ -21,6 +21,8 @@ HERE = Path(__file__).resolve().parent
 
 TINT = {GREY: "#f3f3f3", BLUE: "#e2eff7", VERMILION: "#fceadd"}  # the insides of boxes
 
+ROW, HIGH = 1.8, 4.8  # the heights of the rows, where a diagram has two
+
 STYLE = {
     "svg.hashsalt": "rlvebm",  # ids that do not change from run to run
     "svg.fonttype": "path",  # letters as outlines
@@ -91,12 +93,12 @@ def fista_graph() -> Figure:
 def latent_ebm() -> Figure:
     """Figure 1 of the lecture: an energy-based model with a latent variable."""
     figure, ax = canvas(width=15.2, height=6.4)
-    row, high = 1.8, 4.8  # the heights of the two rows
+    row, high = ROW, HIGH
 
     # From what is seen to the prediction.
     node(ax, 1.1, row, "$x$", GREY, radius=0.65, size=20)
-    box(ax, 3.4, row, 1.7, 1.1, "Pred", BLUE, size=14)
-    box(ax, 6.6, row, 1.7, 1.1, "Dec", BLUE, size=14)
+    for x, name in ((3.4, "Pred"), (6.6, "Dec")):
+        box(ax, x, row, 1.7, 1.1, name, BLUE, size=14)
     node(ax, 8.9, row, r"$\bar{y}$", BLUE, radius=0.65, size=20)
     wire(ax, (1.75, row), (2.55, row), color=GREY)
     wire(ax, (4.25, row), (5.75, row), color=BLUE)
@@ -121,9 +123,7 @@ def latent_ebm() -> Figure:
     ax.text(12.45, high, "$E(x, y, z)$", va="center", color=BLACK, size=15)
 
     # In words.
-    ax.text(1.1, row - 1.05, "observed", ha="center", color=BLACK, size=11)
-    ax.text(8.9, row - 1.05, "prediction", ha="center", color=BLACK, size=11)
-    ax.text(14.1, row - 1.05, "observed", ha="center", color=BLACK, size=11)
+    captions(ax, row - 1.05, {1.1: "observed", 8.9: "prediction", 14.1: "observed"})
     ax.text(5.75, high, "latent: found by\nminimising E", ha="right", va="center", size=11)
     return figure
 
@@ -193,8 +193,8 @@ def conv_sum() -> Figure:
 
 def vae_architecture() -> Figure:
     """Figure 8 of the lecture: an auto-encoder with noise on its code, and the spring on it."""
+    row, high = ROW, HIGH
     figure, ax = canvas(width=16.4, height=6.4)
-    row, high = 1.8, 4.8  # the heights of the two rows
 
     # From the sample through the noisy code to the reconstruction.
     node(ax, 1.0, row, "$y$", GREY, radius=0.65, size=20)
@@ -222,13 +222,11 @@ def vae_architecture() -> Figure:
     wire(ax, (14.45, high), (13.4, high), color=GREY)
 
     # In words.
-    ax.text(1.0, row - 1.05, "observed", ha="center", color=BLACK, size=11)
-    ax.text(5.4, row - 1.05, "middle of the ball", ha="center", color=BLACK, size=11)
-    ax.text(9.0, row - 1.05, "a point of the ball", ha="center", color=BLACK, size=11)
-    ax.text(13.3, row - 1.05, "reconstruction", ha="center", color=BLACK, size=11)
-    ax.text(4.2, high + 0.8, "spring", ha="center", color=BLACK, size=11)
-    ax.text(7.3, high + 0.9, "noise", ha="center", color=BLACK, size=11)
-    ax.text(11.9, high + 0.8, "fit", ha="center", color=BLACK, size=11)
+    captions(ax, row - 1.05, {1.0: "observed", 5.4: "middle of the ball"})
+    captions(ax, row - 1.05, {9.0: "a point of the ball", 13.3: "reconstruction"})
+    captions(ax, high + 0.8, {4.2: "spring"})
+    captions(ax, high + 0.9, {7.3: "noise"})
+    captions(ax, high + 0.8, {11.9: "fit"})
     return figure
 
 
@@ -374,6 +372,12 @@ def wire(ax, *points, color, dashed=False):
     ax.plot(x, y, color=color, ls=(0, (3.2, 1.3)) if dashed else "-", solid_joinstyle="round")
     head = np.stack([tip, back + 0.12 * across, back - 0.12 * across])
     ax.add_patch(Polygon(head, color=color, lw=0, zorder=3))
+
+
+def captions(ax, y, words):
+    """Small words below or above the pieces, by the place across that they stand at."""
+    for x, text in words.items():
+        ax.text(x, y, text, ha="center", color=BLACK, size=11)
 
 
 def bracket(ax, left, right, y, text, size=11):

@@ -188,6 +188,8 @@ def test_accuracy_is_the_share_of_right_answers():
         (lambda: ConvEncoder(2)(normal(1, 1, 9, 9, seed=0)), "y: expected images"),
         (lambda: train_autoencoder(normal(2, 3, 12, 12, seed=0), 2, 1.0), "images: expected (N"),
         (lambda: train_autoencoder(normal(2, 12, 12, seed=0), 2, -1.0), "lam"),
+        (lambda: train_autoencoder(normal(2, 12, 12, seed=0), 2, 1.0, alpha=-1.0), "alpha: exp"),
+        (lambda: train_autoencoder(normal(2, 12, 12, seed=0), 2, 1.0, lr="high"), "lr: expected"),
         (lambda: csae.likeness(normal(2, 9, 9, seed=0), normal(3, 9, 9, seed=0)), "K: expected"),
         (lambda: csae.permutation_test(normal(2, 3, seed=0)), "cosines: expected a square"),
     ],

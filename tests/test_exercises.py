@@ -55,6 +55,11 @@ def test_values(value, line, capsys):
     assert said(capsys).strip() == line
 
 
+def test_a_solution_that_is_no_function_is_told():
+    with pytest.raises(TypeError, match="^solution: expected a function where there are cases"):
+        check(double, 6.0, (3.0,))
+
+
 # ---- the notebooks ----
 
 

@@ -113,7 +113,12 @@ def test_float32_and_what_came_stay(known):
         (torch.rand(3, 12, 11), ValueError, "patches: expected shape (N, side, side)"),
         (torch.rand(0, 12, 12), ValueError, "patches: expected at least one entry"),
         (torch.full((2, 6, 6), float("nan")), ValueError, "patches: expected finite numbers"),
-        (torch.ones(2, 6, 6), ValueError, "patches: expected patches with some variance"),
+        (
+            torch.ones(2, 6, 6),
+            ValueError,
+            "patches: expected some variance in each, got a flat one",
+        ),
+        (torch.zeros(2, 6, 6), ValueError, "patches: expected some variance"),
         (torch.ones(2, 6, 6, dtype=torch.int64), TypeError, "patches: expected a floating-point"),
     ],
 )

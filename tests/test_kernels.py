@@ -147,3 +147,5 @@ def test_bad_kernel(bad):
         label_kernels(torch.ones(9, 9))
     with pytest.raises(ValueError, match="^K: expected kernels"):
         colour_share(torch.ones(4, 9, 9))
+    with pytest.raises(ValueError, match="^bins: expected an integer"):
+        orientation_bins([], 0)

@@ -227,7 +227,7 @@ def test_bad_model(options, words):
         (Y, {"batch_size": 0}, ValueError, "batch_size: expected"),
         (Y, {"learning_rate": 0.0}, ValueError, "learning_rate: expected"),
         (Y, {"seed": -1}, ValueError, "seed: expected"),
-        (Y, {"snapshots": 3}, TypeError, "snapshots: expected a collection"),
+        (Y, {"snapshots": 3}, TypeError, "snapshots: expected a tuple"),
         (Y, {"epochs": 1, "snapshots": (3,)}, ValueError, "snapshots: expected steps from 0 to 2"),
     ],
 )

@@ -27,7 +27,7 @@ def holders(root: Path = ROOT) -> list[Path]:
 def move(new: str, root: Path = ROOT) -> list[str]:
     """Replace the address in every file that holds it; return their names."""
     if not re.fullmatch(r"[\w-]+/[\w.-]+", new, re.ASCII):
-        raise ValueError(f"expected owner/name, got {new!r}")
+        raise ValueError(f"TO: expected owner/name, got {new!r}")
     old, changed = address(root), []
     for path in holders(root):
         text = path.read_text(encoding="utf-8")

@@ -126,7 +126,7 @@ def _export(panel, path: Path) -> Path:
         if path.stat().st_size < LARGEST:
             return path
     path.unlink()
-    raise ValueError(f"{panel.title!r}: a page of 12 frames is larger than {LARGEST} bytes")
+    raise ValueError(f"{panel.title}: expected a page below {LARGEST} bytes, got more in 12 frames")
 
 
 def main(folder: Path) -> None:

@@ -9,6 +9,7 @@ Source: K. Kavukcuoglu, P. Sermanet, Y. Boureau, K. Gregor, M. Mathieu, Y. LeCun
 convolutional feature hierarchies for visual recognition* (NIPS 2010).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,7 @@ from ..learning import batches_of, unit_norm
 from ..penalties import soft_threshold
 from ..progress import track
 from ..solvers import ProximalGradient
-from ..validate import check_count, check_lam, check_tensor, describe
+from ..validate import check_count, check_flag, check_fraction, check_tensor, describe
 
 NONLINEARITIES = ("tanh", "softshrink")
 
@@ -103,14 +104,14 @@ def train_autoencoder(
     lam: float,
     *,
     alpha: float = 1.0,
+    forgetting: float = 0.97,
+    lr: float = 3e-2,
     nonlinearity: str = "tanh",
     size: int = 9,
     steps: int = 130,
     batch_size: int = 4,
     iterations: int = 8,
     sweeps: int = 2,
-    forgetting: float = 0.97,
-    lr: float = 3e-2,
     seed: int = 0,
     progress: bool = False,
 ) -> AutoEncoder:
@@ -129,7 +130,8 @@ def train_autoencoder(
     )
     if images.ndim != 3:
         raise ValueError(f"images: expected (N, height, width), got {describe(images)}")
-    alpha = float(check_lam(alpha, 1, images.device))
+    for name, value in (("alpha", alpha), ("lr", lr)):
+        check_fraction(name, value, 0, math.inf)
     generator = torch.Generator().manual_seed(seed)
     learner = KernelLearner(images, n_kernels, size, False, generator)
     encoder = ConvEncoder(
@@ -214,6 +216,7 @@ def permutation_test(cosines: Tensor, permutations: int = 9999, seed: int = 0):
     if check_tensor("cosines", cosines).ndim != 2 or cosines.shape[0] != cosines.shape[1]:
         raise ValueError(f"cosines: expected a square matrix, got {describe(cosines)}")
     check_count("permutations", permutations)
+    check_count("seed", seed, minimum=0)
     n, generator = len(cosines), torch.Generator().manual_seed(seed)
     matched = cosines.diagonal().mean()
     orders = torch.rand(permutations, n, generator=generator, dtype=torch.float64).argsort(1)
@@ -229,6 +232,7 @@ def random_phase(K: Tensor, seed: int) -> Tensor:
     """Kernels with the power spectrum of K and the phases of noise: as coarse or fine and as
     oriented as K, but nothing in them lines up to an edge.
     """
+    check_tensor("K", K)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(K.shape, generator=generator, dtype=torch.float64).to(K)
     phases = torch.fft.rfft2(noise)
@@ -256,6 +260,7 @@ class SmallNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def features(self, images: Tensor) -> Tensor:
+        """Images (N, h, w) → what the linear layer sees: the pooled maps, scaled (N, features)."""
         maps = correlate(images, self.K, stride=2)
         halves = torch.cat([maps.relu(), (-maps).relu()], 1)
         return self.scale * F.max_pool2d(halves, 2).flatten(1)
@@ -270,9 +275,9 @@ def fit(
     labels: Tensor,
     *,
     frozen: bool,
+    lr: float = 5e-3,
     steps: int = 100,
     batch_size: int = 50,
-    lr: float = 5e-3,
     seed: int = 0,
 ) -> SmallNet:
     """Train a net in place on labelled images (AdamW, one cycle of the learning rate).
@@ -281,6 +286,11 @@ def fit(
     """
     if len(images) != len(labels):
         raise ValueError(f"labels: expected {len(images)}, one an image, got {len(labels)}")
+    check_flag("frozen", frozen)
+    check_fraction("lr", lr, 0, math.inf)
+    check_count("steps", steps)
+    check_count("batch_size", batch_size)
+    check_count("seed", seed, minimum=0)
     with torch.no_grad():
         parts = images.split(100)
         inputs = torch.cat([net.features(part) for part in parts]) if frozen else images

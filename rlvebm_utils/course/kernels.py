@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..validate import check_tensor, describe
+from ..validate import check_count, check_tensor, describe
 
 ROUND = 0.75  # share of the energy that is the same in all directions: above it, centre-surround
 ORIENTED = 0.35  # coherence of the power spectrum: below it, no orientation
@@ -57,22 +57,17 @@ def label_kernel(K: Tensor) -> KernelLabel:
     coherence, across = _main_frequency(K)
     profile = _profile(K, across)
     lobes = _lobes(profile)
+    angle, light = torch.nan, torch.nan
     if round_share > ROUND:
-        return KernelLabel(
-            "centre-surround", torch.nan, torch.nan, _sign(middle), round_share, coherence, lobes
-        )
-    if coherence < ORIENTED:
-        strongest = K.flatten()[K.abs().argmax()]
-        return KernelLabel(
-            "other", torch.nan, torch.nan, _sign(strongest), round_share, coherence, lobes
-        )
-    angle = (across + 90) % 180
-    kind = KINDS.get(lobes, "grating")
+        kind, polarity = "centre-surround", _sign(middle)
+    elif coherence < ORIENTED:
+        kind, polarity = "other", _sign(_strongest(K))
+    else:
+        kind, angle = KINDS.get(lobes, "grating"), (across + 90) % 180
+        polarity = _sign(_strongest(profile))
     if kind == "edge":  # the light side is where the profile has its higher lobe
         light = across if profile.argmax() > profile.argmin() else (across + 180) % 360
         polarity = 1 if (light + 45) % 360 < 180 else -1
-    else:
-        light, polarity = torch.nan, _sign(profile[profile.abs().argmax()])
     return KernelLabel(kind, angle, light, polarity, round_share, coherence, lobes)
 
 
@@ -85,7 +80,7 @@ def label_kernels(K: Tensor) -> list[KernelLabel]:
 
 def orientation_bins(labels: list[KernelLabel], bins: int = 8) -> list[int]:
     """How many oriented kernels lie in each of ``bins`` equal bins, the first around 0°."""
-    width, counts = 180 / bins, [0] * bins
+    width, counts = 180 / check_count("bins", bins), [0] * bins
     for label in labels:
         if label.angle == label.angle:  # not NaN
             counts[int((label.angle + width / 2) // width) % bins] += 1
@@ -161,6 +156,11 @@ def _lobes(profile: Tensor) -> int:
     """How many times the profile is clearly light or clearly dark, in turn."""
     strong = profile[profile.abs() >= LOBE * profile.abs().max()].sign()
     return 1 + int((strong[1:] != strong[:-1]).sum())
+
+
+def _strongest(x: Tensor) -> Tensor:
+    """The entry that is furthest from zero."""
+    return x.flatten()[x.abs().argmax()]
 
 
 def _sign(x: Tensor) -> int:

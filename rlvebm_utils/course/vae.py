@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ..progress import track
-from ..validate import check_count, check_fraction, check_tensor, describe
+from ..validate import check_count, check_fraction, check_snapshots, check_tensor, describe
 
 LOG_VARIANCE = 20.0  # learned log-variances stay within ±20, where their exponential is safe
 
@@ -45,6 +45,7 @@ class FreeEnergy(NamedTuple):
 
     @property
     def total(self) -> Tensor:
+        """The free energy: their sum."""
         return self.fit + self.spring + self.size
 
 
@@ -76,8 +77,8 @@ class FuzzyBallAutoencoder(nn.Module):
         self.code = check_count("code", code)
         self.spring = check_fraction("spring", spring, 0, math.inf)
         self.size = check_fraction("size", size, 0, math.inf)
-        if sigma is not None and not check_fraction("sigma", sigma, 0, math.inf) > 0:
-            raise ValueError(f"sigma: expected a number > 0, or None to learn it, got {sigma!r}")
+        if sigma is not None:
+            _check_positive("sigma", sigma, or_else=", or None to learn it")
         if sigma is not None and size > 0:
             raise ValueError(f"size: expected 0 where sigma is fixed, got {size!r}")
         if not isinstance(hidden, Collection) or isinstance(hidden, str):
@@ -141,13 +142,13 @@ class Training:
     """What training leaves behind.
 
     energy: mean fit, spring and size term of each batch before its step, shape (steps, 3).
-    snapshots: step → balls of all samples after that step (0: before the first).
     interrupted: whether it was stopped; the steps done so far count.
+    snapshots: step → balls of all samples after that step (0: before the first).
     """
 
     energy: Tensor
-    snapshots: dict[int, Balls] = field(default_factory=dict)
     interrupted: bool = False
+    snapshots: dict[int, Balls] = field(default_factory=dict)
 
 
 def train_balls(
@@ -214,7 +215,7 @@ def overlap(a: Balls, b: Balls | None = None) -> Tensor:
             f"b: expected codes of {a.mean.shape[1]} entries like a, got {describe(b.mean)}"
         )
     log = a.mean.new_zeros(len(a.mean), len(b.mean))
-    for (m, v), (n, w) in zip(zip(a.mean.T, a.variance.T, strict=True), _columns(b), strict=True):
+    for (m, v), (n, w) in zip(_columns(a), _columns(b), strict=True):
         both = v[:, None] + w
         log -= 0.25 * (m[:, None] - n).square() / both
         log += 0.5 * (2 * (v[:, None] * w).sqrt() / both).log()
@@ -222,6 +223,7 @@ def overlap(a: Balls, b: Balls | None = None) -> Tensor:
 
 
 def _columns(balls: Balls):
+    """Mean and variance of one entry of the code after the other, each (N,)."""
     return zip(balls.mean.T, balls.variance.T, strict=True)
 
 
@@ -233,8 +235,7 @@ def collapse_spring(y: Tensor, sigma: float = 1.0) -> float:
     check_tensor("y", y)
     if y.ndim != 2 or len(y) < 2:
         raise ValueError(f"y: expected at least two samples (N, d), got {describe(y)}")
-    if not check_fraction("sigma", sigma, 0, math.inf) > 0:
-        raise ValueError(f"sigma: expected a number > 0, got {sigma!r}")
+    _check_positive("sigma", sigma)
     centred = y - y.mean(0)
     return float(torch.linalg.matrix_norm(centred, ord=2) ** 2 / len(y) / (2 * sigma**2))
 
@@ -285,13 +286,12 @@ def _check_training(model, y, epochs, batch_size, learning_rate, seed, snapshots
     check_count("epochs", epochs)
     check_count("batch_size", batch_size)
     check_count("seed", seed, minimum=0)
-    if not check_fraction("learning_rate", learning_rate, 0, math.inf) > 0:
-        raise ValueError(f"learning_rate: expected a number > 0, got {learning_rate!r}")
+    _check_positive("learning_rate", learning_rate)
     for name in ("spring", "size"):
         check_fraction(name, getattr(model, name), 0, math.inf)
-    if not isinstance(snapshots, Collection):
-        raise TypeError(f"snapshots: expected a collection of steps, got {describe(snapshots)}")
-    last = epochs * -(-len(y) // batch_size)
-    for step in snapshots:
-        if check_count("snapshots", step, minimum=0) > last:
-            raise ValueError(f"snapshots: expected steps from 0 to {last}, got {step}")
+    check_snapshots(snapshots, epochs * math.ceil(len(y) / batch_size))
+
+
+def _check_positive(name: str, value, or_else: str = "") -> None:
+    if not check_fraction(name, value, 0, math.inf) > 0:
+        raise ValueError(f"{name}: expected a number > 0{or_else}, got {value!r}")
