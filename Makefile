@@ -13,7 +13,7 @@ FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab playground test test-frontends notebooks claims figures export bench bench-sliders
+.PHONY: help lab playground test test-frontends fuzz notebooks claims figures export bench bench-sliders
 .PHONY: lint format address clean
 
 help:  ## this list
@@ -31,6 +31,9 @@ test: $(READY)  ## set up, then run every test: package, notebooks, browser
 test-frontends: $(READY) $(COLAB)/.ready  ## drag every slider in Notebook 7, Voila and with Colab's versions
 	for front in notebook voila classic:$(COLAB)/bin/python; do \
 	    FRONT_END=$$front $(BIN)/pytest tests/test_browser.py $(ARGS) || exit 1; done
+
+fuzz: $(READY)  ## look for untrue certificates with fresh random problems for an hour; ARGS=seconds
+	$(BIN)/python tests/test_fuzz.py $(or $(ARGS),3600)
 
 notebooks: $(READY)  ## run the notebooks' text and rewrite their .ipynb; one: make notebooks ARGS=NAME
 	$(BIN)/python -m tools.notebooks $(ARGS)

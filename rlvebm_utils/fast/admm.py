@@ -39,6 +39,7 @@ from ..validate import describe
 RELAXATION = 1.8  # α: between 1.5 and 1.8 is the usual choice
 SETTLED = 500  # iterations after which ρ stays: under one that moves for ever, ADMM may never end
 BALANCE = 1.5  # the primal residual may be this many times the dual one
+FARTHEST = 1e12  # ρ may grow and fall by: where both residuals vanish, their ratio says nothing
 
 
 def admm(
@@ -96,8 +97,8 @@ class _ADMM:
     def __init__(self, problem: Problem, z: Tensor, options: Options):
         self.options, self.ledger = options, Ledger(problem, z, "fast/admm.py")
         self.torus = Torus(problem.operator, problem.y.shape[-2:])
-        mean_eigenvalue = problem.operator.K.square().sum()  # of WWᵀ
-        self.rho = 0.1 * mean_eigenvalue * torch.ones_like(problem.lam, dtype=z.dtype)
+        self.mean = float(problem.operator.K.square().sum())  # eigenvalue of WWᵀ
+        self.rho = 0.1 * self.mean * torch.ones_like(problem.lam, dtype=z.dtype)
         self.z = self.torus.widen(z)
         self.prepare()
         self.u = self.multipliers(z) if z.any() else torch.zeros_like(self.z)
@@ -180,8 +181,9 @@ class _ADMM:
         factor = ratio.clamp(1e-6, 1e6).sqrt()
         factor = torch.where((ratio > 1.2) | (ratio < 1 / 1.2), factor, 1.0)
         if (factor != 1).any():
-            self.rho = self.rho * factor
-            self.u.div_(self.ledger.problem.column(factor))
+            rho = (self.rho * factor).clamp(self.mean / FARTHEST, self.mean * FARTHEST)
+            self.u.div_(self.ledger.problem.column(rho / self.rho))
+            self.rho = rho
             self.rho_changed()
 
     def may_be_done(self) -> bool:
