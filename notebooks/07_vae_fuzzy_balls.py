@@ -466,7 +466,7 @@ dots = torch.tensor([b.variance.median() for b in without])
 cloud = torch.stack([b.mean.var(0) + b.variance.mean(0) for b in with_kl])
 idle = wide_balls.variance.median(0).values  # of each of the eight directions
 unused = idle[idle > 0.8]
-claim("VAE-6", without=dots, medians=medians, cloud=cloud, unused=unused)
+claim("VAE-6", without=dots, medians=medians, cloud=cloud.flatten(), unused=unused)
 
 # %% [markdown]
 # In part, then. The penalty does keep the sizes from falling to nothing. But it only *pulls* to 1; the fit pulls down, and they meet far below. What does come out near 1 is the variance of the **whole cloud**

@@ -105,13 +105,13 @@ def test_the_lambda_slider_codes_anew_with_the_nearest_dictionary(runs):
 
 
 def test_panels_refuse_what_does_not_go_together(runs):
-    with pytest.raises(ValueError, match="runs is empty"):
+    with pytest.raises(ValueError, match="runs: expected at least one"):
         training_panel({})
     fewer = {"ink": runs["ink"], "other": learn_dictionary(torch.eye(16), 4, 0.1, steps=2)}
     with pytest.raises(ValueError, match="other snapshots"):
         training_panel(fewer)
     d = runs["waves"].dictionary
-    with pytest.raises(ValueError, match="samples has nothing for 'a'"):
+    with pytest.raises(ValueError, match="samples: expected some for 'a'"):
         dictionary_panel({"a": {1.0: d, 2.0: d}}, {}, {}, lam=1.0)
     with pytest.raises(ValueError, match="expected"):
         dictionary_panel({"a": {1.0: d, 2.0: d}, "b": {1.0: d}}, {"a": (d.W.T, False)}, {}, lam=1.0)

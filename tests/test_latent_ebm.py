@@ -82,7 +82,7 @@ def test_outline_is_the_inner_edge_and_not_the_frame():
 
 def test_bad_arguments_are_named():
     space = Dictionary(torch.eye(3, dtype=torch.float64))
-    with pytest.raises(ValueError, match=r"models\['space'\] has dimension 3; expected 2"):
+    with pytest.raises(ValueError, match=r"models\['space'\]: expected dimension 2, got 3"):
         energy_map_panel({"space": (space, False)}, POINTS)
-    with pytest.raises(ValueError, match=r"points has shape \(2, 3\); expected \(N, 2\)"):
+    with pytest.raises(ValueError, match=r"points: expected shape \(N, 2\), got \(2, 3\)"):
         energy_map_panel(AXES, torch.zeros(2, 3, dtype=torch.float64))

@@ -43,7 +43,7 @@ FUNCTIONS: dict[str, Callable] = {
     "count": np.size,
     "falls": lambda series: bool((np.diff(series) < 0).all()),
     "never_rises": lambda series: bool((np.diff(series) <= 0).all()),
-    "span": lambda counts: _span(np.min(counts), np.max(counts)),
+    "as_range": lambda counts: _span(np.min(counts), np.max(counts)),
 }
 
 
