@@ -247,6 +247,7 @@ def fast_size(size) -> tuple[int, int]:
 
 
 def fast_length(side: int) -> int:
+    """The smallest length from ``side`` on that has no prime factor above 5."""
     rest = side
     for prime in (2, 3, 5):
         while rest % prime == 0:

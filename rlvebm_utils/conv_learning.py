@@ -79,9 +79,9 @@ def learn_kernels(
     Garcia-Cardona, B. Wohlberg, W. Yin, *First- and second-order methods for online convolutional
     dictionary learning* (2018).
     """
-    check_images(
-        images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed
-    )
+    counts = {"n_kernels": n_kernels, "steps": steps, "batch_size": batch_size}
+    counts |= {"iterations": iterations, "sweeps": sweeps}
+    check_images(images, size, lam, forgetting, seed, **counts)
     check_snapshots(snapshots, steps)
     generator = torch.Generator().manual_seed(seed)
     learner = KernelLearner(images, n_kernels, size, zero_mean, generator)
@@ -123,6 +123,7 @@ class KernelLearner:
         self.forget()
 
     def forget(self) -> None:
+        """Begin the running correlations anew."""
         n, lags = len(self.K), 2 * self.size - 1
         self.A = self.K.new_zeros(n, n, lags, lags)
         self.B = torch.zeros_like(self.colours(self.K))
@@ -175,6 +176,7 @@ class KernelLearner:
             K[i] = self.feasible((K[i] - (overlap - self.B[i]) / curvature[i])[None])[0]
 
     def used(self) -> Tensor:
+        """Which kernels the codes have use for."""
         usage = self.A.diagonal()[self.size - 1, self.size - 1]
         return usage > 1e-3 * usage.mean()
 
@@ -228,9 +230,10 @@ def shift(x: Tensor, down: int, right: int) -> Tensor:
     return out
 
 
-def check_images(
-    images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed
-):
+def check_images(images, size: int, lam, forgetting, seed, **counts) -> None:
+    """What every learner of kernels asks of its arguments; counts: whole numbers from 1 on. Raises
+    TypeError or ValueError, naming the argument.
+    """
     check_tensor("images", images)
     if images.ndim not in (3, 4):
         raise ValueError(
@@ -239,8 +242,7 @@ def check_images(
         )
     if not images.any():
         raise ValueError(f"images: expected some that are not zero, got {describe(images)}")
-    counts = {"n_kernels": n_kernels, "size": size, "steps": steps, "batch_size": batch_size}
-    for name, value in {**counts, "iterations": iterations, "sweeps": sweeps}.items():
+    for name, value in {"size": size, **counts}.items():
         check_count(name, value)
     if size > min(images.shape[-2:]):
         raise ValueError(f"size: expected at most the images' {min(images.shape[-2:])}, got {size}")

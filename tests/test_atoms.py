@@ -108,7 +108,7 @@ def test_panels_refuse_what_does_not_go_together(runs):
     with pytest.raises(ValueError, match="runs: expected at least one"):
         training_panel({})
     fewer = {"ink": runs["ink"], "other": learn_dictionary(torch.eye(16), 4, 0.1, steps=2)}
-    with pytest.raises(ValueError, match="other snapshots"):
+    with pytest.raises(ValueError, match="the snapshots of the first run"):
         training_panel(fewer)
     d = runs["waves"].dictionary
     with pytest.raises(ValueError, match="samples: expected some for 'a'"):

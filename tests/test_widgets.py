@@ -386,7 +386,7 @@ def test_bad_controls_are_refused():
         simple(stills=("mu", [1.0]))
     with pytest.raises(ValueError, match="names: expected at least one example"):
         picker([])
-    with pytest.raises(ValueError, match="low, start, high are 0, 1, 2"):
+    with pytest.raises(ValueError, match="low, start, high: expected .* got 0, 1, 2"):
         log_slider(0, 2, 1)
 
 

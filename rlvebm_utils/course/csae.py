@@ -125,9 +125,9 @@ def train_autoencoder(
 
     Raises TypeError or ValueError, naming the argument, on bad input; images are never changed.
     """
-    check_images(
-        images, n_kernels, lam, size, steps, batch_size, iterations, sweeps, forgetting, seed
-    )
+    counts = {"n_kernels": n_kernels, "steps": steps, "batch_size": batch_size}
+    counts |= {"iterations": iterations, "sweeps": sweeps}
+    check_images(images, size, lam, forgetting, seed, **counts)
     if images.ndim != 3:
         raise ValueError(f"images: expected (N, height, width), got {describe(images)}")
     for name, value in (("alpha", alpha), ("lr", lr)):

@@ -233,9 +233,11 @@ class Torus:
         return F.pad(y.reshape(len(y), -1, h, w), (0, width - w, 0, height - h))
 
     def narrow(self, z: Tensor) -> Tensor:
+        """The codes at the places where a kernel lies inside the image."""
         return crop(z, self.places)
 
     def mask_(self, z: Tensor) -> Tensor:
+        """Zero, in place, where no kernel may stand."""
         z[..., self.places[0] :, :] = 0
         z[..., self.places[1] :] = 0
         return z

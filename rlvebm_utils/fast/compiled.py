@@ -123,6 +123,7 @@ class Whole:
     kind: type  # of ctypes
 
     def from_param(self, value):
+        """The value as C takes it; TypeError or ValueError if it is none."""
         # The usual case first: asking the abstract class takes as long as all the rest
         if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
             raise TypeError(f"{self.name}: expected an integer, got {describe(value)}")
@@ -140,6 +141,7 @@ class Number:
     name: str  # function and parameter
 
     def from_param(self, value):
+        """The value as C takes it; TypeError or ValueError if it is none."""
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{self.name}: expected a number, got {describe(value)}")
         return ctypes.c_double(value)
@@ -154,6 +156,7 @@ class Pointer:
     nullable: bool
 
     def from_param(self, value):
+        """The value as C takes it; TypeError or ValueError if it is none."""
         if value is None and self.nullable:
             return ctypes.c_void_p(None)
         if not isinstance(value, Tensor) or not self.suits(value):
@@ -166,6 +169,7 @@ class Pointer:
         return ctypes.c_void_p(value.data_ptr())
 
     def suits(self, value: Tensor) -> bool:
+        """Whether C may read this tensor's entries one after the other."""
         in_place = value.is_cpu and value.layout == torch.strided and value.is_contiguous()
         return in_place and value.dtype == self.dtype
 
