@@ -6,14 +6,12 @@ The problem::
     min over unit-norm kernels K  of  mean over images of  min_Z ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁
 """
 
-from dataclasses import dataclass, field
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .conv import ConvDictionary, crop, fast_size
-from .learning import batches_of, stacked, unit_norm
+from .learning import LearnedDictionary, batches_of, stacked, unit_norm
 from .progress import track
 from .solvers import fista
 from .validate import (
@@ -26,39 +24,18 @@ from .validate import (
 )
 
 
-@dataclass(frozen=True)
-class LearnedKernels:
-    """What learning returns.
-
-    dictionary: the kernels, unit norm. energy: mean energy of each batch *before* its update,
-    float64, shape (steps,); shorter when it was interrupted. reseeded: how many kernels were
-    replaced because no image used them. snapshots: step → K at that step.
+class LearnedKernels(LearnedDictionary):
+    """What learning returns, as for atoms; dictionary: a :class:`ConvDictionary` of unit-norm
+    kernels; snapshots: step → K at that step.
     """
-
-    dictionary: ConvDictionary
-    energy: Tensor
-    reseeded: int
-    snapshots: dict[int, Tensor] = field(default_factory=dict)
-    interrupted: bool = False
 
 
 def learn_kernels(
-    images: Tensor,
-    n_kernels: int,
-    lam: float,
-    *,
-    size: int = 9,
-    nonnegative: bool = False,
-    zero_mean: bool = False,
-    steps: int = 120,
-    batch_size: int = 4,
-    iterations: int = 8,
-    sweeps: int = 2,
-    forgetting: float = 0.96,
-    seed: int = 0,
-    snapshots: tuple[int, ...] = (),
+    images: Tensor, n_kernels: int, lam: float, *, size: int = 9, nonnegative: bool = False,
+    zero_mean: bool = False, steps: int = 120, batch_size: int = 4, iterations: int = 8,
+    sweeps: int = 2, forgetting: float = 0.96, seed: int = 0, snapshots: tuple[int, ...] = (),
     progress: bool = False,
-) -> LearnedKernels:
+) -> LearnedKernels:  # fmt: skip
     """Learn n_kernels unit-norm kernels (size × size) from images (N, h, w) or (N, C, h, w).
 
     Each step codes a batch with ``iterations`` steps of FISTA, started from the images' last codes;

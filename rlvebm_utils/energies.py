@@ -60,14 +60,7 @@ class Certificate:
         return Certificate(change(self.energy), change(self.dual), change(self.rounding))
 
 
-def energy(
-    dictionary,
-    y: Tensor,
-    z: Tensor,
-    lam: float | Tensor,
-    *,
-    penalty: Penalty | None = None,
-) -> Tensor:
+def energy(dictionary, y: Tensor, z: Tensor, lam: float | Tensor, *, penalty=None) -> Tensor:
     """E(y, z) = ½‖y − Wz‖² + λR(z) of each sample.
 
     y: (d,) or (N, d); z: (n,) or (N, n); lam: a number ≥ 0 or one per sample; penalty: the L1 norm
@@ -96,13 +89,7 @@ def lambda_max(
 
 
 def duality_gap(
-    dictionary,
-    y: Tensor,
-    z: Tensor,
-    lam: float | Tensor,
-    nonnegative: bool = False,
-    *,
-    penalty: Penalty | None = None,
+    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative=False, *, penalty=None
 ) -> Tensor:
     """How far E(y, z) can be above min_z E(y, z), at most. Float64, ≥ 0, shape () or (N,).
 
@@ -112,13 +99,7 @@ def duality_gap(
 
 
 def certificate(
-    dictionary,
-    y: Tensor,
-    z: Tensor,
-    lam: float | Tensor,
-    nonnegative: bool = False,
-    *,
-    penalty: Penalty | None = None,
+    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative=False, *, penalty=None
 ) -> Certificate:
     """The energy of a code and a lower bound on the energy of every code.
 
@@ -138,13 +119,7 @@ def certificate(
 
 
 def kkt_residual(
-    dictionary,
-    y: Tensor,
-    z: Tensor,
-    lam: float | Tensor,
-    nonnegative: bool = False,
-    *,
-    penalty: Penalty | None = None,
+    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative=False, *, penalty=None
 ) -> Tensor:
     """How far z is from satisfying the optimality (KKT) conditions, in the units of λ. Float64,
     shape () or (N,).

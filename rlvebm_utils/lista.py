@@ -192,16 +192,9 @@ class Training:
 
 
 def train_lista(
-    lista: LISTA,
-    y: Tensor,
-    codes: Tensor | None = None,
-    *,
-    steps: int = 600,
-    batch_size: int = 250,
-    learning_rate: float = 0.06,
-    seed: int = 0,
-    progress: bool = False,
-) -> Training:
+    lista: LISTA, y: Tensor, codes: Tensor | None = None, *, steps: int = 600,
+    batch_size: int = 250, learning_rate: float = 0.06, seed: int = 0, progress: bool = False,
+) -> Training:  # fmt: skip
     """Train a network in place on samples y (N, d) by Adam, with gradients through all its steps.
 
     The loss of a sample is its *energy* E(y, z) = ½‖y − Wz‖² + λ‖z‖₁, so that nothing has to be

@@ -106,18 +106,10 @@ class Options:
 
 
 def ista(
-    dictionary,
-    y: Tensor,
-    lam: float | Tensor,
-    *,
-    z0: Tensor | None = None,
-    penalty: Penalty | None = None,
-    nonnegative: bool = False,
-    tol: float | None = 1e-4,
-    max_iter: int = 10_000,
-    history: bool = False,
-    progress: bool = False,
-) -> Solution:
+    dictionary, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
+    penalty: Penalty | None = None, nonnegative: bool = False, tol: float | None = 1e-4,
+    max_iter: int = 10_000, history: bool = False, progress: bool = False,
+) -> Solution:  # fmt: skip
     """The iterative shrinkage-thresholding algorithm: z ← shrink_{λ/L}(z − (1/L)·Wᵀ(Wz − y)).
 
     The energy falls at every step, and after k steps it is at most L‖z₀ − z*‖²/(2k) above its
@@ -141,19 +133,10 @@ def ista(
 
 
 def fista(
-    dictionary,
-    y: Tensor,
-    lam: float | Tensor,
-    *,
-    z0: Tensor | None = None,
-    penalty: Penalty | None = None,
-    nonnegative: bool = False,
-    tol: float | None = 1e-4,
-    max_iter: int = 10_000,
-    restart: bool = True,
-    history: bool = False,
-    progress: bool = False,
-) -> Solution:
+    dictionary, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
+    penalty: Penalty | None = None, nonnegative: bool = False, tol: float | None = 1e-4,
+    max_iter: int = 10_000, restart: bool = True, history: bool = False, progress: bool = False,
+) -> Solution:  # fmt: skip
     """*Fast* ISTA: the same step, taken from v = z + ((t − 1)/t′)·(z − z_last) with t′ = (1 + √(1 +
     4t²))/2.
 

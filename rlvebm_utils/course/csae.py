@@ -99,22 +99,11 @@ class AutoEncoder:
 
 
 def train_autoencoder(
-    images: Tensor,
-    n_kernels: int,
-    lam: float,
-    *,
-    alpha: float = 1.0,
-    forgetting: float = 0.97,
-    lr: float = 3e-2,
-    nonlinearity: str = "tanh",
-    size: int = 9,
-    steps: int = 130,
-    batch_size: int = 4,
-    iterations: int = 8,
-    sweeps: int = 2,
-    seed: int = 0,
+    images: Tensor, n_kernels: int, lam: float, *, alpha: float = 1.0, forgetting: float = 0.97,
+    lr: float = 3e-2, nonlinearity: str = "tanh", size: int = 9, steps: int = 130,
+    batch_size: int = 4, iterations: int = 8, sweeps: int = 2, seed: int = 0,
     progress: bool = False,
-) -> AutoEncoder:
+) -> AutoEncoder:  # fmt: skip
     """Train encoder and decoder together on images (N, h, w), a batch at a time.
 
     Each step starts from the encoder's guess and improves the codes by ``iterations`` steps of
@@ -270,16 +259,9 @@ class SmallNet(nn.Module):
 
 
 def fit(
-    net: SmallNet,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    frozen: bool,
-    lr: float = 5e-3,
-    steps: int = 100,
-    batch_size: int = 50,
-    seed: int = 0,
-) -> SmallNet:
+    net: SmallNet, images: Tensor, labels: Tensor, *, frozen: bool, lr: float = 5e-3,
+    steps: int = 100, batch_size: int = 50, seed: int = 0,
+) -> SmallNet:  # fmt: skip
     """Train a net in place on labelled images (AdamW, one cycle of the learning rate).
 
     frozen: the kernels stay; their features are computed once and only the linear layer learns.

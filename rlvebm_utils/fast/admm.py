@@ -43,17 +43,10 @@ FARTHEST = 1e12  # ρ may grow and fall by: where both residuals vanish, their r
 
 
 def admm(
-    dictionary: ConvDictionary,
-    y: Tensor,
-    lam: float | Tensor,
-    *,
-    z0: Tensor | None = None,
-    penalty: Penalty | None = None,
-    nonnegative: bool = False,
-    tol: float | None = 1e-4,
-    max_iter: int = 10_000,
-    progress: bool = False,
-) -> Solution:
+    dictionary: ConvDictionary, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
+    penalty: Penalty | None = None, nonnegative: bool = False, tol: float | None = 1e-4,
+    max_iter: int = 10_000, progress: bool = False,
+) -> Solution:  # fmt: skip
     """Convolutional codes: min_z ½‖y − Σᵢ Kᵢ * Zᵢ‖² + λ‖z‖₁ (and z ≥ 0 if asked for).
 
     dictionary: a :class:`ConvDictionary` of either kind of borders, grey or with channels. y: one

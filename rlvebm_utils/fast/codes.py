@@ -32,17 +32,9 @@ FAR = 100  # a start this many times too long may be worse than none
 
 
 def encode(
-    dictionary,
-    y: Tensor,
-    lam: float | Tensor,
-    *,
-    z0: Tensor | None = None,
-    penalty=None,
-    nonnegative: bool = False,
-    tol: float = 1e-4,
-    backend: str = "auto",
-    chunk: int = 4096,
-) -> Solution:
+    dictionary, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None, penalty=None,
+    nonnegative: bool = False, tol: float = 1e-4, backend: str = "auto", chunk: int = 4096,
+) -> Solution:  # fmt: skip
     """Codes with min_z ½‖y − Wz‖² + λ‖z‖₁ (and z ≥ 0 if asked for) for any number of samples.
 
     dictionary: a :class:`Dictionary`; a :class:`ConvDictionary`, which

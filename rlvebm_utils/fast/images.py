@@ -28,17 +28,10 @@ PATIENCE = 100 * 2
 
 
 def encode_images(
-    dictionary: ConvDictionary,
-    y: Tensor,
-    lam: float | Tensor,
-    *,
-    z0: Tensor | None = None,
-    penalty: Penalty | None = None,
-    nonnegative: bool = False,
-    tol: float | None = 1e-4,
-    max_iter: int = 10_000,
-    backend: str = "auto",
-) -> Solution:
+    dictionary: ConvDictionary, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
+    penalty: Penalty | None = None, nonnegative: bool = False, tol: float | None = 1e-4,
+    max_iter: int = 10_000, backend: str = "auto",
+) -> Solution:  # fmt: skip
     """Codes with min_z ½‖y − Σᵢ Kᵢ * Zᵢ‖² + λ‖z‖₁ (and z ≥ 0 if asked for) of one image or a batch.
 
     Arguments, result and errors as for :func:`rlvebm_utils.fista`; ``tol`` is the certified

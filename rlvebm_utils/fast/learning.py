@@ -22,20 +22,10 @@ from .compiled import call, use_c
 
 
 def learn_dictionary_fast(
-    y: Tensor,
-    n_atoms: int,
-    lam: float,
-    *,
-    nonnegative: bool = False,
-    passes: int = 30,
-    batch_size: int = 500,
-    sweeps: int = 5,
-    memory: float = 0.025,
-    backend: str = "auto",
-    seed: int = 0,
-    snapshots: tuple[int, ...] = (),
-    progress: bool = False,
-) -> LearnedDictionary:
+    y: Tensor, n_atoms: int, lam: float, *, nonnegative: bool = False, passes: int = 30,
+    batch_size: int = 500, sweeps: int = 5, memory: float = 0.025, backend: str = "auto",
+    seed: int = 0, snapshots: tuple[int, ...] = (), progress: bool = False,
+) -> LearnedDictionary:  # fmt: skip
     """Learn n_atoms unit-norm atoms from samples y (N, d) in ``passes`` passes over them.
 
     Step t codes a batch, roughly, from the samples' last codes; adds its A = Σzzᵀ and B = Σyzᵀ to

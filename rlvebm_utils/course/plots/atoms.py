@@ -6,24 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .style import (
-    BLACK,
-    BLUE,
-    DIVERGING,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    image_grid,
-    new_figure,
-    show,
-    styled,
-)
+from . import style
 
-COLOURS = (VERMILION, BLUE, ORANGE, GREEN, PURPLE, SKY, GREY)
+COLOURS = (
+    style.VERMILION,
+    style.BLUE,
+    style.ORANGE,
+    style.GREEN,
+    style.PURPLE,
+    style.SKY,
+    style.GREY,
+)
 LINES = ("-", "--", "-.", ":")
 
 
@@ -52,8 +45,8 @@ def _sheet(ax, W: Tensor, columns: int, title: str) -> None:
     images = squares(W).numpy()
     rows = -(-len(images) // columns)
     signed = bool((W < 0).any())
-    low, colours = (-1, DIVERGING) if signed else (0, INK)
-    image_grid(ax, images, rows, columns, vmin=low, vmax=1, cmap=colours)
+    low, colours = (-1, style.DIVERGING) if signed else (0, style.INK)
+    style.image_grid(ax, images, rows, columns, vmin=low, vmax=1, cmap=colours)
     _subtitle(ax, title)
 
 
@@ -61,14 +54,10 @@ def _subtitle(ax, title: str) -> None:
     ax.set_title(title, fontsize=10.5, fontweight="normal")
 
 
-def _headline(figure, title: str) -> None:
-    figure.suptitle(title, fontsize=12, fontweight="bold", ha="left", x=0.01)
-
-
-@styled
+@style.styled
 def preprocessing(photo: Tensor, filtered: Tensor, f: Tensor, spectra: Mapping) -> None:
     """A photograph, the same after the filter, and amplitude spectra: name → (images, rings)."""
-    figure, (left, middle, right) = new_figure(1, 3, height=3.4, width_ratios=(1, 1, 1.35))
+    figure, (left, middle, right) = style.new_figure(1, 3, height=3.4, width_ratios=(1, 1, 1.35))
     left.imshow(photo, cmap="gray")
     _subtitle(left, "a photograph")
     size = 3 * float(filtered.std())
@@ -77,7 +66,7 @@ def preprocessing(photo: Tensor, filtered: Tensor, f: Tensor, spectra: Mapping) 
     for ax in (left, middle):
         ax.set_axis_off()
     flat = {}
-    for (name, rings), colour in zip(spectra.items(), (GREY, VERMILION), strict=True):
+    for (name, rings), colour in zip(spectra.items(), (style.GREY, style.VERMILION), strict=True):
         for one in rings:
             right.loglog(f, one, color=colour, lw=0.7, alpha=0.5)
         mean = rings.log().mean(0).exp()
@@ -89,12 +78,12 @@ def preprocessing(photo: Tensor, filtered: Tensor, f: Tensor, spectra: Mapping) 
     right.minorticks_off()
     right.legend(loc="lower left", fontsize=9)
     before, after = flat.values()
-    _headline(
+    style.headline(
         figure,
         f"From f = 0.03 to 0.3 the amplitude varies {before:.0f}-fold before the filter, "
         f"{after:.1f}-fold after",
     )
-    show(
+    style.show(
         figure,
         "Left: a photograph. Middle: the same photograph after the filter, grey with bright and "
         "dark outlines at its edges. Right: amplitude against frequency on logarithmic axes for "
@@ -103,39 +92,49 @@ def preprocessing(photo: Tensor, filtered: Tensor, f: Tensor, spectra: Mapping) 
     )
 
 
-@styled
+@style.styled
 def side_by_side(strokes: Tensor, gabors: Tensor, areas: Sequence[float]) -> None:
     """All atoms from digits (left) and from photographs (right); areas: pixels that one covers."""
-    figure, (left, right) = new_figure(1, 2, height=5.0)
-    _sheet(left, strokes, 12, f"learned from digits: an atom covers {areas[0]:.0f} pixels")
-    _sheet(right, gabors, 12, f"learned from photographs: an atom covers {areas[1]:.0f} pixels")
-    _headline(figure, "The same algorithm finds pen strokes in digits, and edges in photographs")
-    show(
-        figure,
+    sheets = (
+        (strokes, 12, f"learned from digits: an atom covers {areas[0]:.0f} pixels"),
+        (gabors, 12, f"learned from photographs: an atom covers {areas[1]:.0f} pixels"),
+    )
+    title = "The same algorithm finds pen strokes in digits, and edges in photographs"
+    words = (
         f"Two sheets. Left, {strokes.shape[1]} atoms from digits: short bent or straight pen "
         f"strokes, dark on white. Right, {gabors.shape[1]} atoms from photographs: short parallel "
-        "red and blue stripes, at all angles, most of them in one part of their tile.",
+        "red and blue stripes, at all angles, most of them in one part of their tile."
     )
+    _two_sheets(sheets, title, words, height=5.0)
 
 
-@styled
+def _two_sheets(sheets, title: str, words: str, height: float) -> None:
+    """Atoms side by side; sheets: two of (W, columns, title)."""
+    figure, axes = style.new_figure(1, 2, height=height)
+    for ax, one in zip(axes, sheets, strict=True):
+        _sheet(ax, *one)
+    style.headline(figure, title)
+    style.show(figure, words)
+
+
+@style.styled
 def fits(W: Tensor, fit, chosen: Sequence[int]) -> None:
     """Some atoms (columns of W), the Gabor function that fits each best, and what is left."""
-    figure, axes = new_figure(3, len(chosen), height=2.7)
+    figure, axes = style.new_figure(3, len(chosen), height=2.7)
     side = round(W.shape[0] ** 0.5)
     for column, j in zip(axes.T, chosen, strict=True):
         atom, function = W[:, j].reshape(side, side), fit.patches[j]
         size = float(atom.abs().max())
         for ax, image in zip(column, (atom, function, atom - function), strict=True):
-            ax.imshow(image, cmap=DIVERGING, vmin=-size, vmax=size)
+            ax.imshow(image, cmap=style.DIVERGING, vmin=-size, vmax=size)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set(visible=True, color="#cccccc")
         column[0].set_title(f"{fit.r2[j]:.2f}", loc="center", fontsize=10, fontweight="normal")
     for ax, name in zip(axes[:, 0], ("atom", "Gabor", "what is left"), strict=True):
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
-    _headline(figure, "From the best fit to the worst (R² above each column)")
+    style.headline(figure, "From the best fit to the worst (R² above each column)")
     values = ", ".join(f"{fit.r2[j]:.2f}" for j in chosen)
-    show(
+    style.show(
         figure,
         f"{len(chosen)} atoms, below each the Gabor function fitted to it, and the difference. R² "
         f"from left to right: {values}. Where it is high the two look the same; the last atoms are "
@@ -143,16 +142,16 @@ def fits(W: Tensor, fit, chosen: Sequence[int]) -> None:
     )
 
 
-@styled
+@style.styled
 def r2_curves(groups: Mapping[str, Tensor], threshold: float) -> None:
     """For each group the share of its members with an R² above x, as a curve."""
-    figure, ax = new_figure(height=3.9)
+    figure, ax = style.new_figure(height=3.9)
     styles = zip(COLOURS, ("-", "-", "--", "-.", ":", "--", ":"), strict=True)
     for (name, r2), (colour, line) in zip(groups.items(), styles, strict=False):
         x = np.append(0, r2.clamp(min=0).sort().values)
         above = 1 - np.arange(len(x)) / len(r2)
         ax.step(x, 100 * above, line, where="post", color=colour, label=name)
-    ax.axvline(threshold, color=BLACK, lw=1)
+    ax.axvline(threshold, color=style.BLACK, lw=1)
     ax.set(
         xlabel="R² of the best Gabor fit", ylabel="share above it, %", xlim=(0, 1), ylim=(0, 102)
     )
@@ -165,14 +164,16 @@ def r2_curves(groups: Mapping[str, Tensor], threshold: float) -> None:
     )
     ax.legend(loc="lower left", fontsize=9)
     told = ", ".join(f"{name} {share:.0f}%" for name, share in shares.items())
-    show(figure, f"Share of patches whose best Gabor fit has an R² above {threshold:g}: {told}.")
+    style.show(
+        figure, f"Share of patches whose best Gabor fit has an R² above {threshold:g}: {told}."
+    )
 
 
-@styled
+@style.styled
 def orientation_frequency(starts: Sequence) -> None:
     """Every fitted atom as a point: direction = orientation of its wave, distance = frequency."""
-    figure, ax = new_figure(height=4.6, subplot_kw={"projection": "polar"})
-    shapes = zip(starts, (VERMILION, BLUE, GREEN), ("o", "s", "^"), strict=False)
+    figure, ax = style.new_figure(height=4.6, subplot_kw={"projection": "polar"})
+    shapes = zip(starts, (style.VERMILION, style.BLUE, style.GREEN), ("o", "s", "^"), strict=False)
     for number, (fit, colour, mark) in enumerate(shapes, start=1):
         ax.plot(
             *(fit.orientation, fit.frequency, mark),
@@ -188,14 +189,14 @@ def orientation_frequency(starts: Sequence) -> None:
     f = torch.cat([fit.frequency for fit in starts])
     sectors = torch.bincount((theta / torch.pi * 8).long().clamp(max=7), minlength=8)
     low, high = f.quantile(0.1), f.quantile(0.9)
-    _headline(
+    style.headline(
         figure,
         f"Every eighth of the half circle is covered; 80% of the frequencies lie between {low:.2f} "
         f"and {high:.2f}"
         if sectors.min() > 0
         else f"{int((sectors == 0).sum())} of 8 sectors are empty",
     )
-    show(
+    style.show(
         figure,
         f"{len(theta)} atoms as points on a half circle. The eight sectors from 0° to 180° hold "
         f"{', '.join(map(str, sectors.tolist()))} points; 80% of the frequencies lie between "
@@ -203,47 +204,50 @@ def orientation_frequency(starts: Sequence) -> None:
     )
 
 
-@styled
+@style.styled
 def pca_and_atoms(components: Tensor, W: Tensor, areas: Sequence[float]) -> None:
     """The first principal components (columns) beside as many atoms; areas: pixels covered."""
-    figure, (left, right) = new_figure(1, 2, height=3.5)
-    _sheet(left, components, 10, f"principal components: one covers {areas[0]:.0f} pixels")
-    _sheet(right, W, 10, f"atoms: one covers {areas[1]:.0f} pixels")
-    _headline(figure, "Principal components are waves across the whole patch, atoms are local")
-    show(
-        figure,
-        f"Left, the first {components.shape[1]} principal components: waves and checkerboards that "
-        "fill the patch, ever finer. Right, as many atoms: short edges in one place.",
+    sheets = (
+        (components, 10, f"principal components: one covers {areas[0]:.0f} pixels"),
+        (W, 10, f"atoms: one covers {areas[1]:.0f} pixels"),
     )
+    title = "Principal components are waves across the whole patch, atoms are local"
+    words = (
+        f"Left, the first {components.shape[1]} principal components: waves and checkerboards that "
+        "fill the patch, ever finer. Right, as many atoms: short edges in one place."
+    )
+    _two_sheets(sheets, title, words, height=3.5)
 
 
-@styled
+@style.styled
 def equal_budget(curves: Mapping[str, tuple[Tensor, Tensor]], at: float) -> None:
     """Explained variance against the numbers kept per patch; ``at``: where the title reads it."""
-    figure, ax = new_figure(height=3.8)
+    figure, ax = style.new_figure(height=3.8)
     read = {}
-    styles = zip((VERMILION, BLUE, BLUE, GREY), ("o-", "-", "--", ":"), strict=True)
+    styles = zip(
+        (style.VERMILION, style.BLUE, style.BLUE, style.GREY), ("o-", "-", "--", ":"), strict=True
+    )
     for (name, (k, share)), (colour, line) in zip(curves.items(), styles, strict=False):
         ax.plot(k, 100 * share, line, color=colour, label=name, ms=4)
         read[name] = float(np.interp(at, k, 100 * share))
-    ax.axvline(at, color=GREY, lw=1)
+    ax.axvline(at, color=style.GREY, lw=1)
     ax.set(xlabel="numbers kept per patch", ylabel="explained variance, %")
     ax.set(xlim=(0, 40), ylim=(0, 100))
     ax.legend(loc="lower right", fontsize=9.5)
     first, *rest = (f"{value:.0f}% ({name})" for name, value in read.items())
     ax.set_title(f"{at:g} numbers a patch explain {first}, {', '.join(rest)}")
     told = ", ".join(f"{name} {value:.0f}%" for name, value in read.items())
-    show(
+    style.show(
         figure,
         "Explained variance of patches that were kept aside, against the numbers kept per patch. "
         f"With {at:g} numbers: {told}.",
     )
 
 
-@styled
+@style.styled
 def twins(photo: Tensor, twin: Tensor, W: Tensor, W_twin: Tensor, shares: Sequence[float]) -> None:
     """A photograph and its twin with random phases; below, 60 atoms learned from each."""
-    figure, axes = new_figure(2, 2, height=5.4, height_ratios=(1.6, 1))
+    figure, axes = style.new_figure(2, 2, height=5.4, height_ratios=(1.6, 1))
     names = ("a photograph, filtered", "the same amplitudes, random phases")
     for ax, image, name in zip(axes[0], (photo, twin), names, strict=True):
         size = 3 * float(photo.std())
@@ -252,12 +256,12 @@ def twins(photo: Tensor, twin: Tensor, W: Tensor, W_twin: Tensor, shares: Sequen
         _subtitle(ax, name)
     for ax, atoms, share in zip(axes[1], (W, W_twin), shares, strict=True):
         _sheet(ax, atoms[:, :60], 15, f"60 atoms learned from such: {share:.0%} have R² > 0.7")
-    _headline(
+    style.headline(
         figure,
         f"Same spectrum, same algorithm: {shares[0]:.0%} Gabors with the phases, {shares[1]:.0%} "
         "without",
     )
-    show(
+    style.show(
         figure,
         "Top left, a filtered photograph with clear outlines; top right, an image with the same "
         "amplitudes and random phases, which looks like cloudy noise. Below, atoms learned from "

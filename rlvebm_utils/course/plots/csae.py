@@ -6,55 +6,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .style import (
-    BLUE,
-    DIVERGING,
-    GREY,
-    ORANGE,
-    SEQUENTIAL,
-    VERMILION,
-    image_grid,
-    new_figure,
-    show,
-    styled,
-)
+from . import style
 
 
 def _row_of_kernels(ax, K: Tensor, name: str) -> None:
     """Kernels side by side, each in greys about zero."""
     K = (K / K.abs().amax((1, 2), keepdim=True)).numpy()
-    image_grid(ax, K, 1, len(K), gap=1, cmap="gray", vmin=-1, vmax=1)
+    style.image_grid(ax, K, 1, len(K), gap=1, cmap="gray", vmin=-1, vmax=1)
     ax.text(-1.5, K.shape[1] / 2, name, ha="right", va="center", size=10)
 
 
-def _headline(figure, text: str) -> None:
-    figure.suptitle(text, fontsize=12, fontweight="bold", ha="left", x=0.01)
-
-
-@styled
+@style.styled
 def rows_of_kernels(rows: Mapping[str, Tensor], title: str, alt: str) -> None:
     """Kernels (n, a, a), a row for each name."""
-    figure, axes = new_figure(len(rows), 1, height=0.5 + 0.95 * len(rows), squeeze=False)
+    figure, axes = style.new_figure(len(rows), 1, height=0.5 + 0.95 * len(rows), squeeze=False)
     for ax, (name, K) in zip(axes[:, 0], rows.items(), strict=True):
         _row_of_kernels(ax, K, name)
     figure.get_layout_engine().set(rect=(0.1, 0, 0.9, 1))
-    _headline(figure, title)
-    show(figure, f"{alt} Rows: {', '.join(rows)}; {len(K)} kernels each.")
+    style.headline(figure, title)
+    style.show(figure, f"{alt} Rows: {', '.join(rows)}; {len(K)} kernels each.")
 
 
-@styled
+@style.styled
 def pairs(C: Tensor, K: Tensor, cosines: Tensor, encoder: str = "encoder") -> None:
     """The encoder's kernels above the decoder's, and the cosine of each pair."""
     n, own = len(K), cosines.diagonal()
-    figure, axes = new_figure(2, 1, height=2.7)
+    figure, axes = style.new_figure(2, 1, height=2.7)
     _row_of_kernels(axes[0], C, encoder)
     _row_of_kernels(axes[1], K, "decoder")
     for i, cosine in enumerate(own.tolist()):
         axes[1].text(10 * i + 4, 10.2, f"{cosine:.2f}", ha="center", va="top", size=10)
     figure.get_layout_engine().set(rect=(0.06, 0, 0.94, 1))
     best = int((cosines.argmax(1) == torch.arange(n)).sum())
-    _headline(figure, f"{best} of {n} encoder kernels are most like their own partner")
-    show(
+    style.headline(figure, f"{best} of {n} encoder kernels are most like their own partner")
+    style.show(
         figure,
         f"Top: the {n} kernels of the {encoder}. Below each its partner in the decoder. Under each "
         f"pair its cosine, {own.min():.2f} to {own.max():.2f}. Partners are light and dark in the "
@@ -62,24 +47,26 @@ def pairs(C: Tensor, K: Tensor, cosines: Tensor, encoder: str = "encoder") -> No
     )
 
 
-@styled
+@style.styled
 def against_chance(cosines: Tensor, permutations: int = 9999) -> None:
     """The cosines of one start (n, n), and the mean of its pairs among random pairings."""
     n, generator = len(cosines), torch.Generator().manual_seed(0)
     orders = torch.rand(permutations, n, generator=generator, dtype=torch.float64).argsort(1)
     chance = cosines[torch.arange(n), orders].mean(1)
     matched = float(cosines.diagonal().mean())
-    figure, (left, right) = new_figure(1, 2, height=3.6, width_ratios=(1, 1.5))
-    picture = left.imshow(cosines, cmap=SEQUENTIAL, vmin=0, vmax=1)
+    figure, (left, right) = style.new_figure(1, 2, height=3.6, width_ratios=(1, 1.5))
+    picture = left.imshow(cosines, cmap=style.SEQUENTIAL, vmin=0, vmax=1)
     figure.colorbar(picture, ax=left, label="cosine")
     left.set(xlabel="decoder kernel", ylabel="encoder kernel", title="every pair")
-    right.hist(chance.numpy(), bins=np.linspace(0, 1, 61), color=GREY, label="random pairings")
-    right.axvline(matched, color=VERMILION, label=f"the true pairs: {matched:.2f}")
+    right.hist(
+        chance.numpy(), bins=np.linspace(0, 1, 61), color=style.GREY, label="random pairings"
+    )
+    right.axvline(matched, color=style.VERMILION, label=f"the true pairs: {matched:.2f}")
     right.set(xlabel="mean cosine of the pairs", ylabel="random pairings", xlim=(0, 1))
     as_good = int((chance >= matched - 1e-12).sum())
     right.set_title(f"{as_good} of {permutations} random pairings do as well")
     right.legend(fontsize=9)
-    show(
+    style.show(
         figure,
         f"Left: the cosine of each of {n} encoder kernels with each of {n} decoder kernels; the "
         f"diagonal is the brightest. Right: the mean cosine of {permutations} random pairings, "
@@ -87,53 +74,53 @@ def against_chance(cosines: Tensor, permutations: int = 9999) -> None:
     )
 
 
-@styled
+@style.styled
 def codes(image: Tensor, maps: Mapping[str, Tensor], rebuilt: Mapping[str, Tensor]) -> None:
     """One image; for each way to its code three feature maps and what the code decodes to."""
-    figure, axes = new_figure(len(maps), 5, height=1.85 * len(maps) + 0.4)
+    figure, axes = style.new_figure(len(maps), 5, height=1.85 * len(maps) + 0.4)
     limit = float(image.abs().max()) * 0.4
     strongest = list(maps.values())[-1].abs().sum((1, 2)).argsort(descending=True)[:3].tolist()
     for row, (name, z) in zip(axes, maps.items(), strict=True):
-        row[0].imshow(image, cmap=DIVERGING, vmin=-limit, vmax=limit)
+        row[0].imshow(image, cmap=style.DIVERGING, vmin=-limit, vmax=limit)
         row[0].set_ylabel(name, fontsize=10)
         for ax, i in zip(row[1:4], strongest, strict=True):
             top = float(z.abs().max()) * 0.6
-            ax.imshow(z[i], cmap=DIVERGING, vmin=-top, vmax=top)
-        row[4].imshow(rebuilt[name], cmap=DIVERGING, vmin=-limit, vmax=limit)
+            ax.imshow(z[i], cmap=style.DIVERGING, vmin=-top, vmax=top)
+        row[4].imshow(rebuilt[name], cmap=style.DIVERGING, vmin=-limit, vmax=limit)
         for ax in row:
             ax.set(xticks=[], yticks=[])
     heads = ["the image", *(f"map {i + 1}" for i in strongest), "decoded"]
     for ax, head in zip(axes[0], heads, strict=True):
         ax.set_title(head, fontsize=10, loc="center")
     shares = [f"{name} {float((z.abs() > 1e-6).double().mean()):.0%}" for name, z in maps.items()]
-    _headline(figure, f"Entries that are not zero: {', '.join(shares)}")
-    show(
+    style.headline(figure, f"Entries that are not zero: {', '.join(shares)}")
+    style.show(
         figure,
         "A piece of a photograph, three of its feature maps and the image decoded from the code, "
         f"for three ways to the code, one a row. Share of non-zeros: {', '.join(shares)}.",
     )
 
 
-@styled
+@style.styled
 def few_labels(labels: Sequence[int], curves: Mapping[str, Tensor], gains: Mapping[str, Tensor]):
     """Accuracy (seeds, len(labels)) of each net, and differences of nets within a seed."""
-    figure, (left, right) = new_figure(1, 2, height=4.2)
-    colors = {"random": GREY, "spectrum": ORANGE, "learned": BLUE}
+    figure, (left, right) = style.new_figure(1, 2, height=4.2)
+    colors = {"random": style.GREY, "spectrum": style.ORANGE, "learned": style.BLUE}
     for name, values in curves.items():
         color = next(c for word, c in colors.items() if word in name)
-        style = "--" if "frozen" in name else "-"
-        left.errorbar(labels, 100 * values.mean(0), 100 * values.std(0), color=color, ls=style,
+        dash = "--" if "frozen" in name else "-"
+        left.errorbar(labels, 100 * values.mean(0), 100 * values.std(0), color=color, ls=dash,
                       marker="o", ms=4, capsize=3, label=name)  # fmt: skip
     left.set_ylabel("test accuracy, %")
     left.set_title(f"means of {len(values)} seeds, ± 1 standard deviation", fontsize=11)
     left.legend(fontsize=8)
-    colors = (BLUE, VERMILION, ORANGE)
+    colors = (style.BLUE, style.VERMILION, style.ORANGE)
     for k, (name, values) in enumerate(gains.items()):
         mean, error = 100 * values.mean(0), 200 * values.std(0) / len(values) ** 0.5
         beside = [count * 1.09**k for count in labels]  # so that no bar hides another
         right.errorbar(beside, mean, error, color=colors[k], marker="o", ms=4, capsize=3,
                        label=name)  # fmt: skip
-    right.axhline(0, color=GREY, lw=1)
+    right.axhline(0, color=style.GREY, lw=1)
     right.set_ylabel("gain, points of accuracy")
     right.set_title("within a seed, ± 2 standard errors", fontsize=11)
     right.legend(fontsize=8)
@@ -143,21 +130,13 @@ def few_labels(labels: Sequence[int], curves: Mapping[str, Tensor], gains: Mappi
         ax.set_xticks(list(labels), [str(n) for n in labels])
         ax.minorticks_off()
     first, last = (float(100 * next(iter(gains.values())).mean(0)[k]) for k in (0, -1))
-    _headline(
+    style.headline(
         figure,
         f"Learned kernels against training from scratch: {first:+.1f} points with "
         f"{labels[0]} labels, {last:+.1f} with {labels[-1]}",
     )
-    ends = "; ".join(
-        f"{name} {100 * v.mean(0)[0]:.0f} % to {100 * v.mean(0)[-1]:.0f} %"
-        for name, v in curves.items()
-    )
-    told = "; ".join(
-        f"{name} {100 * v.mean(0)[0]:+.1f} to {100 * v.mean(0)[-1]:+.1f}"
-        for name, v in gains.items()
-    )
-    show(
-        figure,
-        f"Left: test accuracy against labels, from {labels[0]} to {labels[-1]}: {ends}. Right: "
-        f"gains in points: {told}.",
-    )
+    ends = {name: 100 * v.mean(0)[[0, -1]] for name, v in (curves | gains).items()}
+    told = "; ".join(f"{name} {ends[name][0]:.0f} % to {ends[name][1]:.0f} %" for name in curves)
+    gained = "; ".join(f"{name} {ends[name][0]:+.1f} to {ends[name][1]:+.1f}" for name in gains)
+    words = f"Left: test accuracy against labels, from {labels[0]} to {labels[-1]}: {told}. Right: "
+    style.show(figure, f"{words}gains in points: {gained}.")

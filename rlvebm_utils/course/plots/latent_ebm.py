@@ -6,49 +6,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SEQUENTIAL,
-    SKY,
-    VERMILION,
-    image_grid,
-    new_figure,
-    show,
-    styled,
-)
+from . import style
 
 SIDE = 20  # pixels along one side of a cropped digit
 
 
-@styled
+@style.styled
 def table_of_digits(rows: Mapping[str, Tensor], title: str, alt: str) -> None:
     """Digits (N, 400), a row for each name; a line marks where the lower half begins."""
     names, count, gap = list(rows), len(next(iter(rows.values()))), 2
     tiles = torch.cat(list(rows.values())).reshape(-1, SIDE, SIDE).numpy()
-    figure, ax = new_figure(height=7.6 * len(names) / max(count, 8) + 0.4)
-    image_grid(ax, tiles, len(names), count, gap=gap, vmin=0, vmax=1)
+    figure, ax = style.new_figure(height=7.6 * len(names) / max(count, 8) + 0.4)
+    style.image_grid(ax, tiles, len(names), count, gap=gap, vmin=0, vmax=1)
     for row, name in enumerate(names):
         top = row * (SIDE + gap)
-        ax.axhline(top + SIDE / 2 - 0.5, color=VERMILION, lw=0.8)
+        ax.axhline(top + SIDE / 2 - 0.5, color=style.VERMILION, lw=0.8)
         ax.text(-gap, top + SIDE / 2 - 0.5, name, ha="right", va="center", size=10)
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-    show(figure, f"{alt} {count} columns; the rows are: {', '.join(names)}.")
+    style.headline(figure, title)
+    style.show(figure, f"{alt} {count} columns; the rows are: {', '.join(names)}.")
 
 
-@styled
+@style.styled
 def coverage(k: Sequence[int], curves: Mapping[str, Tensor], one_answer: Tensor) -> None:
     """Best-of-k squared error, one curve (seeds, len(k)) per kind of guess, beside one answer's."""
-    figure, ax = new_figure(height=3.8)
-    for (name, errors), color in zip(curves.items(), (BLUE, ORANGE, GREY), strict=True):
+    figure, ax = style.new_figure(height=3.8)
+    for (name, errors), color in zip(
+        curves.items(), (style.BLUE, style.ORANGE, style.GREY), strict=True
+    ):
         ax.plot(k, errors.mean(0), "o-", color=color, label=name)
         ax.fill_between(k, errors.amin(0), errors.amax(0), color=color, alpha=0.25)
     mean = float(one_answer.mean())
-    ax.axhline(mean, color=VERMILION, ls="--", label="Pred(x), the one answer")
+    ax.axhline(mean, color=style.VERMILION, ls="--", label="Pred(x), the one answer")
     ax.set_xscale("log", base=2)
     ax.set(xlabel="guesses k", ylabel="‖y − ȳ‖², best of k", ylim=(0, None))
     ax.set_xticks(list(k), [str(n) for n in k])
@@ -58,7 +46,7 @@ def coverage(k: Sequence[int], curves: Mapping[str, Tensor], one_answer: Tensor)
         f"{name}: {e.mean(0)[0]:.0f} with one guess, {e.mean(0)[-1]:.0f} with {k[-1]}"
         for name, e in curves.items()
     )
-    show(
+    style.show(
         figure,
         f"Squared error of the best of k guesses against k. {ends}. "
         f"The dashed line is the one answer Pred(x) at {mean:.0f}.",
@@ -72,7 +60,7 @@ def map_extent(side: Tensor) -> tuple[float, float, float, float]:
     return low, high, low, high
 
 
-@styled
+@style.styled
 def energy_maps(
     maps: Mapping[str, Tensor],
     side: Tensor,
@@ -89,14 +77,14 @@ def energy_maps(
     """
     columns = min(len(maps), 3)
     rows = -(-len(maps) // columns)
-    figure, axes = new_figure(rows, columns, height=0.7 + rows * 8.4 / (columns + 0.2))
+    figure, axes = style.new_figure(rows, columns, height=0.7 + rows * 8.4 / (columns + 0.2))
     for ax, (name, F) in zip(axes.flat, maps.items(), strict=True):
         drawn = ax.imshow(
-            F, origin="lower", extent=map_extent(side), cmap=SEQUENTIAL, vmin=0, vmax=top
+            F, origin="lower", extent=map_extent(side), cmap=style.SEQUENTIAL, vmin=0, vmax=top
         )
         if F.min() < level < F.max():
             ax.contour(side, side, F, levels=[level], colors="white", linewidths=1.5)
-        ax.scatter(*points.T, s=3, color=ORANGE, linewidths=0)
+        ax.scatter(*points.T, s=3, color=style.ORANGE, linewidths=0)
         for atom in [] if atoms is None else atoms.T:
             ax.annotate("", atom, (0, 0), arrowprops={"arrowstyle": "->", "color": "w", "lw": 2})
         ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
@@ -106,22 +94,22 @@ def energy_maps(
     for ax in np.atleast_2d(axes)[:, 0]:
         ax.set_ylabel("y₂")
     figure.colorbar(drawn, ax=axes.ravel().tolist(), label="F(y)", shrink=0.75, extend="max")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    style.headline(figure, title)
     shares = "; ".join(
         f"{name}: F is below {level:g} on {float((F < level).double().mean()):.0%} of the map"
         for name, F in maps.items()
     )
-    show(figure, f"Maps of F over the plane with the data as dots. {shares}.")
+    style.show(figure, f"Maps of F over the plane with the data as dots. {shares}.")
 
 
-@styled
+@style.styled
 def area_and_relief(lams: Tensor, area: Tensor, relief: Tensor, level: float) -> None:
     """Against λ: the share of the map with F < ``level``, and how much F differs along a circle."""
-    figure, (left, right) = new_figure(1, 2, height=3.4)
-    left.plot(lams, 100 * area, "o-", color=BLUE)
+    figure, (left, right) = style.new_figure(1, 2, height=3.4)
+    left.plot(lams, 100 * area, "o-", color=style.BLUE)
     left.set(xlabel="λ", ylabel=f"share of the map with F < {level:g}, %", ylim=(0, 105))
     left.set_title("Low energy becomes scarce …")
-    right.plot(lams, relief, "o-", color=VERMILION)
+    right.plot(lams, relief, "o-", color=style.VERMILION)
     right.set(xlabel="λ", ylabel="max F − min F on the unit circle", ylim=(0, None))
     right.set_title("… but only a middle λ knows the data")
     for ax in (left, right):
@@ -129,7 +117,7 @@ def area_and_relief(lams: Tensor, area: Tensor, relief: Tensor, level: float) ->
         ax.set_xticks([0, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"])
         ax.set_xlim(-0.002, 2.4)
     best = int(relief.argmax())
-    show(
+    style.show(
         figure,
         f"Left: the low-energy share of the map falls from {area[0]:.0%} at λ = 0 to "
         f"{area[-1]:.1%} at λ = {lams[-1]:g}. Right: the difference of F along the unit circle is "
@@ -138,14 +126,16 @@ def area_and_relief(lams: Tensor, area: Tensor, relief: Tensor, level: float) ->
     )
 
 
-@styled
+@style.styled
 def histograms(panels: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Histograms of F, a panel for each λ, one colour for each kind of y."""
-    figure, axes = new_figure(1, len(panels), height=3.6, sharex=True)
+    figure, axes = style.new_figure(1, len(panels), height=3.6, sharex=True)
     top = max(float(F.max()) for sets in panels.values() for F in sets.values())
     bins = np.linspace(0, top, 60)
     for ax, (title, sets) in zip(axes, panels.items(), strict=True):
-        for (name, F), color in zip(sets.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=True):
+        for (name, F), color in zip(
+            sets.items(), (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE), strict=True
+        ):
             ax.hist(F, bins=bins, histtype="stepfilled", color=color, alpha=0.35)
             ax.hist(F, bins=bins, histtype="step", color=color, lw=1.6, label=name)
         ax.set(xlabel="F(x, y)")
@@ -156,20 +146,22 @@ def histograms(panels: Mapping[str, Mapping[str, Tensor]]) -> None:
         f"{title}: " + ", ".join(f"{name} {float(F.mean()):.1f}" for name, F in sets.items())
         for title, sets in panels.items()
     )
-    show(figure, f"Histograms of the energy F of four kinds of lower halves. Means: {words}.")
+    style.show(figure, f"Histograms of the energy F of four kinds of lower halves. Means: {words}.")
 
 
-@styled
+@style.styled
 def dimensions(lams: Tensor, nonzeros: Tensor, rank: Tensor, ridge: int) -> None:
     """Mean ‖z‖₀ and mean dimension of the span of the active atoms, against λ."""
-    figure, ax = new_figure(height=3.6)
-    ax.semilogx(lams, nonzeros, "o-", color=BLUE, ms=9, label="λ‖z‖₁: mean number of non-zeros")
-    ax.semilogx(lams, rank, "x--", color=ORANGE, label="λ‖z‖₁: mean dimension of their span")
-    ax.axhline(ridge, color=GREY, ls=":", label="½λ‖z‖²: non-zeros, whatever λ")
+    figure, ax = style.new_figure(height=3.6)
+    ax.semilogx(
+        lams, nonzeros, "o-", color=style.BLUE, ms=9, label="λ‖z‖₁: mean number of non-zeros"
+    )
+    ax.semilogx(lams, rank, "x--", color=style.ORANGE, label="λ‖z‖₁: mean dimension of their span")
+    ax.axhline(ridge, color=style.GREY, ls=":", label="½λ‖z‖²: non-zeros, whatever λ")
     ax.set(xlabel="λ", ylabel="atoms, dimensions", ylim=(0, None))
     ax.set_title("With L1, λ sets how many dimensions a code uses; with L2 it does not")
     ax.legend(loc="center right", bbox_to_anchor=(1, 0.7))
-    show(
+    style.show(
         figure,
         f"Mean number of non-zeros of the L1 code against λ: it falls from {nonzeros[0]:.0f} at λ "
         f"= {lams[0]:g} to {nonzeros[-1]:.1f} at λ = {lams[-1]:g}; the dimension of the span of "
@@ -177,10 +169,10 @@ def dimensions(lams: Tensor, nonzeros: Tensor, rank: Tensor, ridge: int) -> None
     )
 
 
-@styled
+@style.styled
 def balls(W: Tensor, y: Tensor) -> None:
     """The sets ‖z‖ ≤ 1 for L0, L1 and L2 in the plane, and where on each ½‖y − Wz‖² is least."""
-    figure, axes = new_figure(1, 3, height=3.6)
+    figure, axes = style.new_figure(1, 3, height=3.6)
     angle = torch.linspace(0, 2 * torch.pi, 3601, dtype=W.dtype)
     circle = torch.stack([angle.cos(), angle.sin()], 1)
     line = torch.linspace(-1.8, 1.8, 3601, dtype=W.dtype)
@@ -200,52 +192,42 @@ def balls(W: Tensor, y: Tensor) -> None:
         best = edge[fit(edge).argmin()]
         heights = fit(torch.stack([z1, z2], -1))
         levels = float(fit(best)) * torch.tensor([0.15, 0.4, 1.0, 1.8, 3.0])
-        ax.contour(z1, z2, heights, levels=levels, colors=SKY, linewidths=1)
+        ax.contour(z1, z2, heights, levels=levels, colors=style.SKY, linewidths=1)
         if name.startswith("L0"):
             for one in (axis1, axis2):
-                ax.plot(*one.T, color=BLUE, lw=3)
+                ax.plot(*one.T, color=style.BLUE, lw=3)
         else:
-            ax.fill(*edge.T, facecolor=BLUE, alpha=0.15)
-            ax.plot(*edge.T, color=BLUE)
-        ax.plot(*best, "*", color=VERMILION, ms=14, mec="w", mew=0.8)
+            ax.fill(*edge.T, facecolor=style.BLUE, alpha=0.15)
+            ax.plot(*edge.T, color=style.BLUE)
+        ax.plot(*best, "*", color=style.VERMILION, ms=14, mec="w", mew=0.8)
         ax.set(aspect="equal", xlim=(-1.8, 1.8), ylim=(-1.8, 1.8), xlabel="z₁")
         ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         ax.set_title(name, fontsize=10, fontweight="normal")
         ends.append(f"{name}, best point ({best[0]:.2f}, {best[1]:.2f})")
     axes[0].set_ylabel("z₂")
-    figure.suptitle(
-        "The best point (star) has an exact zero in the L0 and L1 balls, not in the L2 ball",
-        fontsize=12,
-        fontweight="bold",
-        x=0.01,
-        ha="left",
+    style.headline(
+        figure, "The best point (star) has an exact zero in the L0 and L1 balls, not in the L2 ball"
     )
-    show(
+    style.show(
         figure,
         "Three unit balls in the plane of z₁ and z₂ with contours of the squared error: a cross of "
         f"the two axes, a diamond and a disc. {'; '.join(ends)}.",
     )
 
 
-@styled
+@style.styled
 def proxes(v: Tensor, curves: Mapping[str, Tensor], t: float) -> None:
     """Proximal operators x(v), one panel each."""
-    figure, axes = new_figure(1, len(curves), height=3.2, sharey=True)
+    figure, axes = style.new_figure(1, len(curves), height=3.2, sharey=True)
     for ax, (name, x) in zip(axes, curves.items(), strict=True):
-        ax.plot(v, v, "--", color=GREY, lw=1.2)
+        ax.plot(v, v, "--", color=style.GREY, lw=1.2)
         jumps = np.flatnonzero(np.abs(np.diff(x)) > 0.1) + 1  # a gap there, not a steep line
-        ax.plot(np.insert(v, jumps, np.nan), np.insert(x, jumps, np.nan), color=VERMILION)
+        ax.plot(np.insert(v, jumps, np.nan), np.insert(x, jumps, np.nan), color=style.VERMILION)
         ax.set(xlabel="v")
         ax.set_title(name, fontsize=10, fontweight="normal")
     axes[0].set_ylabel("argmin ½(x − v)² + t·R(x)")
-    figure.suptitle(
-        "L0 keeps or kills, L1 shrinks and kills, L2 only shrinks",
-        fontsize=12,
-        fontweight="bold",
-        x=0.01,
-        ha="left",
-    )
-    show(
+    style.headline(figure, "L0 keeps or kills, L1 shrinks and kills, L2 only shrinks")
+    style.show(
         figure,
         f"Three curves x against v at t = {t:g}. L0: zero in the middle, then a jump onto the line "
         "x = v. L1: zero in the middle, then parallel to that line, without a jump. L2: a straight "
@@ -253,14 +235,14 @@ def proxes(v: Tensor, curves: Mapping[str, Tensor], t: float) -> None:
     )
 
 
-@styled
+@style.styled
 def bits(sigma: Sequence[float], curves: Mapping[str, Tensor], ceiling: float) -> None:
     """Bits through a noisy code against its noise σ; ceiling: log₂ of the number of digits."""
-    figure, ax = new_figure(height=3.8)
-    looks = ((VERMILION, "s--"), (ORANGE, "^-"), (BLUE, "o-"))
-    for (name, values), (color, style) in zip(curves.items(), looks, strict=True):
-        ax.plot(sigma, values, style, color=color, label=name)
-    ax.axhline(ceiling, color=GREY, ls=":", label=f"all there is to tell: {ceiling:.1f} bits")
+    figure, ax = style.new_figure(height=3.8)
+    looks = ((style.VERMILION, "s--"), (style.ORANGE, "^-"), (style.BLUE, "o-"))
+    for (name, values), (color, look) in zip(curves.items(), looks, strict=True):
+        ax.plot(sigma, values, look, color=color, label=name)
+    ax.axhline(ceiling, color=style.GREY, ls=":", label=f"all there is to tell: {ceiling:.1f} bits")
     ax.set_xscale("log")
     ax.set_xticks(list(sigma), [f"{s:g}" for s in sigma])
     ax.xaxis.minorticks_off()
@@ -268,23 +250,25 @@ def bits(sigma: Sequence[float], curves: Mapping[str, Tensor], ceiling: float) -
     ax.set_title("Noise on a code of limited norm limits its information")
     ax.legend()
     ends = "; ".join(f"{name}: {v[0]:.1f} to {v[-1]:.1f}" for name, v in curves.items())
-    show(
+    style.show(
         figure,
         f"Bits per digit against the noise, from σ = {sigma[0]:g} to {sigma[-1]:g}. {ends}. The "
         "three curves fall together; the measured one never passes the dotted line.",
     )
 
 
-@styled
+@style.styled
 def noisy_decodings(rows: Mapping[str, Tensor], title: str) -> None:
     """Digits (N, 400) decoded from noisy codes, a row for each noise."""
-    figure, axes = new_figure(len(rows), 1, height=0.75 * len(rows) + 0.5, width=7.5)
+    figure, axes = style.new_figure(len(rows), 1, height=0.75 * len(rows) + 0.5, width=7.5)
     for ax, (name, images) in zip(axes, rows.items(), strict=True):
         tiles = images.reshape(-1, SIDE, SIDE).numpy()
-        image_grid(ax, tiles, 1, len(tiles), vmin=0, vmax=1)
-        ax.text(-0.01, 0.5, name, transform=ax.transAxes, ha="right", va="center", color=BLACK)
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-    show(
+        style.image_grid(ax, tiles, 1, len(tiles), vmin=0, vmax=1)
+        ax.text(
+            -0.01, 0.5, name, transform=ax.transAxes, ha="right", va="center", color=style.BLACK
+        )
+    style.headline(figure, title)
+    style.show(
         figure,
         f"Rows of digits, from top to bottom: {', '.join(rows)}. The more noise, the more alike "
         "the pictures become; with most noise all are nearly the mean digit.",

@@ -5,40 +5,29 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from .style import (
-    BLACK,
-    BLUE,
-    DIVERGING,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    VERMILION,
-    image_grid,
-    new_figure,
-    show,
-    styled,
-)
+from . import style
 
 
-@styled
+@style.styled
 def patches(images: Tensor, title: str, columns: int = 24) -> None:
     """A sheet of square patches (N, side²), dark to light."""
     side = round(images.shape[1] ** 0.5)
     rows = -(-len(images) // columns)
-    figure, ax = new_figure(height=9.0 * rows / columns + 0.5)
-    image_grid(ax, images.reshape(-1, side, side).numpy(), rows, columns, cmap="gray")
+    figure, ax = style.new_figure(height=9.0 * rows / columns + 0.5)
+    style.image_grid(ax, images.reshape(-1, side, side).numpy(), rows, columns, cmap="gray")
     ax.set_title(title)
-    show(figure, f"{title}: {len(images)} small squares, most with one edge or a little texture.")
+    style.show(
+        figure, f"{title}: {len(images)} small squares, most with one edge or a little texture."
+    )
 
 
-@styled
+@style.styled
 def cost(by_atoms: Mapping[int, float], by_size: Mapping[int, float]) -> None:
     """Multiply–adds of one code against the number of atoms, and against the number of pixels."""
-    figure, (left, right) = new_figure(1, 2)
+    figure, (left, right) = style.new_figure(1, 2)
     for ax, values, color, label in (
-        (left, by_atoms, BLUE, "atoms n, at d = 100 pixels"),
-        (right, by_size, VERMILION, "pixels d, at n = 2d atoms"),
+        (left, by_atoms, style.BLUE, "atoms n, at d = 100 pixels"),
+        (right, by_size, style.VERMILION, "pixels d, at n = 2d atoms"),
     ):
         ax.loglog(list(values), list(values.values()), "o-", color=color)
         ax.set(xlabel=label, ylabel="multiply–adds of one code", xticks=list(values))
@@ -47,18 +36,22 @@ def cost(by_atoms: Mapping[int, float], by_size: Mapping[int, float]) -> None:
     left.set_title("More atoms cost more than in proportion")
     right.set_title("So do larger samples")
     told = [", ".join(f"{k}: {v:.1e}" for k, v in m.items()) for m in (by_atoms, by_size)]
-    show(
+    style.show(
         figure,
         "Multiply–adds for the code of one sample, both axes logarithmic. Left, by number of "
         f"atoms: {told[0]}. Right, by number of pixels: {told[1]}.",
     )
 
 
-@styled
+@style.styled
 def encoder(record: Mapping[str, Tensor], steps: Sequence[int], best: Tensor, guess: Tensor):
     """Left: mean D and energies while encoder and decoder learn. Right: one patch's two codes."""
-    figure, (left, right) = new_figure(1, 2, height=3.6)
-    colors = {"D": VERMILION, "energy of the best code": BLUE, "energy of the guess": ORANGE}
+    figure, (left, right) = style.new_figure(1, 2, height=3.6)
+    colors = {
+        "D": style.VERMILION,
+        "energy of the best code": style.BLUE,
+        "energy of the guess": style.ORANGE,
+    }
     for name, color in colors.items():
         left.plot(steps, record[name], "o-", ms=4, color=color, label=name)
     left.set(xlabel="training step", ylabel="mean over unseen patches", ylim=(0, None))
@@ -67,14 +60,14 @@ def encoder(record: Mapping[str, Tensor], steps: Sequence[int], best: Tensor, gu
     order = best.abs().argsort(descending=True)
     shown = order[: max(int((best != 0).sum()), int((guess != 0).sum()))]
     place = np.arange(len(shown))
-    right.vlines(place, 0, best[shown], color=BLUE, lw=3, label="best code")
-    right.plot(place, guess[shown], "o", color=ORANGE, ms=5, label="encoder's guess")
-    right.axhline(0, color=GREY, lw=0.8)
+    right.vlines(place, 0, best[shown], color=style.BLUE, lw=3, label="best code")
+    right.plot(place, guess[shown], "o", color=style.ORANGE, ms=5, label="encoder's guess")
+    right.axhline(0, color=style.GREY, lw=0.8)
     right.set(xlabel="atom, largest coefficient first", ylabel="coefficient")
     right.set_title("One patch: best code and guess")
     right.legend(fontsize=9)
     ends = ", ".join(f"{n} from {record[n][0]:.1f} to {record[n][-1]:.1f}" for n in colors)
-    show(
+    style.show(
         figure,
         f"Left: means over unseen patches while training: {ends}. Right: the coefficients of one "
         "patch, as stems the best code, as dots the encoder's guess: close where they are large, "
@@ -82,34 +75,36 @@ def encoder(record: Mapping[str, Tensor], steps: Sequence[int], best: Tensor, gu
     )
 
 
-@styled
+@style.styled
 def signs(excess: Mapping[str, Tensor], at_zero: float) -> None:
     """Mean excess energy of the recurrence with both signs, as a share of the least energy."""
-    figure, ax = new_figure(height=3.2)
-    for (name, values), color in zip(excess.items(), (BLUE, VERMILION), strict=True):
+    figure, ax = style.new_figure(height=3.2)
+    for (name, values), color in zip(excess.items(), (style.BLUE, style.VERMILION), strict=True):
         ax.semilogy(np.arange(1, len(values) + 1), values, color=color, label=name)
-    ax.axhline(at_zero, color=GREY, ls="--", lw=1.4, label="the empty code z = 0")
+    ax.axhline(at_zero, color=style.GREY, ls="--", lw=1.4, label="the empty code z = 0")
     ax.set(xlabel="iteration", ylabel="energy above the least")
     ax.set_title("With + it reaches the best code; with − it settles somewhere else")
     ax.legend()
     ends = "; ".join(f"{name} ends at {values[-1]:.1g}" for name, values in excess.items())
-    show(
+    style.show(
         figure,
         f"Energy above the least, as a share of it, against iteration: {ends}; the empty code is "
         f"at {at_zero:.2g}.",
     )
 
 
-@styled
+@style.styled
 def what_is_learned(excess: Mapping[str, Tensor], untrained: float) -> None:
     """Excess energy on unseen samples for each set of learned parameters; a dot for each start."""
-    figure, ax = new_figure(height=2.9)
+    figure, ax = style.new_figure(height=2.9)
     rows = list(excess)
     for row, (values, color) in enumerate(
-        zip(excess.values(), (VERMILION, ORANGE, PURPLE, BLUE), strict=False)
+        zip(
+            excess.values(), (style.VERMILION, style.ORANGE, style.PURPLE, style.BLUE), strict=False
+        )
     ):
         ax.barh(row, float(values.mean()), color=color, height=0.6)
-        ax.plot(values, [row] * len(values), "|", color=BLACK, ms=14)
+        ax.plot(values, [row] * len(values), "|", color=style.BLACK, ms=14)
         ax.annotate(
             f"{100 * values.mean():.1f} %",
             (float(values.max()), row),
@@ -117,8 +112,8 @@ def what_is_learned(excess: Mapping[str, Tensor], untrained: float) -> None:
             textcoords="offset points",
             va="center",
         )
-    ax.axvline(untrained, color=GREY, ls="--", lw=1.4)
-    ax.text(untrained, -0.75, " untrained", color=GREY, va="center", fontsize=10)
+    ax.axvline(untrained, color=style.GREY, ls="--", lw=1.4)
+    ax.text(untrained, -0.75, " untrained", color=style.GREY, va="center", fontsize=10)
     ax.set_yticks(range(len(rows)), rows)
     ax.invert_yaxis()
     ax.set(xlabel="energy above the least, unseen patches")
@@ -127,7 +122,7 @@ def what_is_learned(excess: Mapping[str, Tensor], untrained: float) -> None:
         f"Learned alone, W_e leaves {only:.0f} %; together with S and θ, {everything:.0f} %"
     )
     told = "; ".join(f"{name}: {100 * v.mean():.1f} %" for name, v in excess.items())
-    show(
+    style.show(
         figure,
         f"Bars of the energy above the least on unseen patches, by what was learned: {told}; "
         f"untrained: {100 * untrained:.1f} %.",
@@ -139,21 +134,23 @@ def catches_up(curve: Tensor, value: float) -> int:
     return int((curve > value).sum()) + 1
 
 
-@styled
+@style.styled
 def replaced(curves: Sequence[Mapping], points: Sequence[Mapping], what: str) -> None:
     """FISTA's curves and where the trained networks stand, by distance and by energy.
 
     curves: for each run {"distance", "energy"} (iterations,). points: for each run
     {"distance", "energy"} of {K: value}.
     """
-    figure, axes = new_figure(1, 2, height=4.1)
+    figure, axes = style.new_figure(1, 2, height=4.1)
     labels = {"distance": "mean ‖z − z*‖²", "energy": "energy above the least"}
     told = []
     for ax, (key, label) in zip(axes, labels.items(), strict=True):
         for i, (curve, point) in enumerate(zip(curves, points, strict=True)):
             k = np.arange(1, len(curve[key]) + 1)
-            ax.semilogy(k, curve[key], color=BLUE, lw=1.3, label="" if i else "FISTA")
-            marks = zip(point[key].items(), (ORANGE, GREEN, PURPLE), "osD", strict=False)
+            ax.semilogy(k, curve[key], color=style.BLUE, lw=1.3, label="" if i else "FISTA")
+            marks = zip(
+                point[key].items(), (style.ORANGE, style.GREEN, style.PURPLE), "osD", strict=False
+            )
             for (K, value), color, marker in marks:
                 first = catches_up(curve[key], value)
                 ax.plot([K, first], [value, value], color=color, lw=1, ls=":")
@@ -169,7 +166,7 @@ def replaced(curves: Sequence[Mapping], points: Sequence[Mapping], what: str) ->
         ax.set_title(f"By {key}, 3 rounds = {span(counts[3])} iterations", fontsize=11)
     figure.suptitle(what, x=0.01, ha="left", fontsize=11)
     axes[0].legend(fontsize=9)
-    show(
+    style.show(
         figure,
         f"{what}: squared distance to the best code (left) and energy above the least (right). "
         "FISTA's curves fall with its iterations; dotted lines lead from each network to where "
@@ -183,13 +180,13 @@ def span(values: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-@styled
+@style.styled
 def other_lambda(ratios: Sequence[float], excess: Mapping[str, Tensor], trusted: Mapping) -> None:
     """Left: energy above the least when λ at test is not the λ of training. Right: what is
     trusted.
     """
-    figure, (left, right) = new_figure(1, 2, height=3.7)
-    colors = (VERMILION, BLUE, GREY)
+    figure, (left, right) = style.new_figure(1, 2, height=3.7)
+    colors = (style.VERMILION, style.BLUE, style.GREY)
     for (name, values), color in zip(excess.items(), colors, strict=True):
         left.loglog(ratios, values, "o-", ms=4, color=color, label=name)
     left.set(xlabel="λ at test / λ in training", ylabel="energy above the least")
@@ -202,7 +199,7 @@ def other_lambda(ratios: Sequence[float], excess: Mapping[str, Tensor], trusted:
     right.set(xlabel="λ at test / λ in training", ylabel="share of codes trusted", ylim=(0, 1.05))
     right.set_title("Which codes the certificate lets pass")
     for ax in (left, right):
-        ax.axvline(1, color=GREY, lw=0.8, ls=":")
+        ax.axvline(1, color=style.GREY, lw=0.8, ls=":")
         ax.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
         ax.minorticks_off()
     told = "; ".join(
@@ -216,20 +213,20 @@ def other_lambda(ratios: Sequence[float], excess: Mapping[str, Tensor], trusted:
         )
         for name, v in trusted.items()
     )
-    show(
+    style.show(
         figure,
         f"Left, energy above the least against the ratio of test λ and training λ: {told}. "
         f"Right, share of codes trusted: {share}.",
     )
 
 
-@styled
+@style.styled
 def atoms(W: Tensor, title: str, columns: int = 25) -> None:
     """Atoms (d × n) as tiles, each with its own scale around zero."""
     side = round(W.shape[0] ** 0.5)
     images = (W / W.abs().amax(0)).T.reshape(-1, side, side).numpy()
     rows = -(-len(images) // columns)
-    figure, ax = new_figure(height=9.0 * rows / columns + 0.5)
-    image_grid(ax, images, rows, columns, cmap=DIVERGING, vmin=-1, vmax=1)
+    figure, ax = style.new_figure(height=9.0 * rows / columns + 0.5)
+    style.image_grid(ax, images, rows, columns, cmap=style.DIVERGING, vmin=-1, vmax=1)
     ax.set_title(title)
-    show(figure, f"{title}: {len(images)} small squares, most with a light and a dark side.")
+    style.show(figure, f"{title}: {len(images)} small squares, most with a light and a dark side.")

@@ -73,6 +73,11 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def headline(figure: Figure, text: str) -> None:
+    """The finding, over all panels of a figure."""
+    figure.suptitle(text, fontsize=12, fontweight="bold", x=0.01, ha="left")
+
+
 def show(figure: Figure, alt: str) -> None:
     """Show a figure in a notebook, and in words what it shows (for who cannot see it, and where
     images do not load).

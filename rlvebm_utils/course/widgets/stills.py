@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from ..plots.style import WIDTH, new_figure
+from ..plots.style import WIDTH, headline, new_figure
 from .parts import number
 
 
@@ -33,7 +33,7 @@ def still_figure(panel):
             heading += f"\n{panel.shown(state)[panel.headline]}"
         grid[0, column].set_title(heading, fontsize=10, fontweight="normal", loc="center")
     title = f"{panel.title} ({panel.headline} above each column)" if panel.headline else panel.title
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     words = " ".join(panel.alt_text(state) for state in states)
     return figure, f"{panel.title}. From left to right: {words}"
 
