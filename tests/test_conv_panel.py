@@ -54,7 +54,7 @@ def test_bad_image():
 
 def test_figures_say_what_the_arrays_hold(monkeypatch):
     said = []
-    monkeypatch.setattr(draw, "show", lambda figure, alt: said.append((figure, alt)))
+    monkeypatch.setattr(draw.style, "show", lambda figure, alt: said.append((figure, alt)))
     kernels = {n: normal(n, 9, 9, seed=n) for n in (1, 2, 4, 8, 16, 32, 64)}
     draw.kernels_by_number(kernels)
     draw.kinds(kernels)
