@@ -38,7 +38,7 @@ fuzz: $(READY)  ## look for untrue certificates with fresh random problems for a
 notebooks: $(READY)  ## run the notebooks' text and rewrite their .ipynb; one: make notebooks ARGS=NAME
 	$(BIN)/python -m tools.notebooks $(ARGS)
 
-claims: $(READY)  ## rewrite README's claim table from the executed notebooks
+claims: $(READY)  ## rewrite notebooks/CLAIMS.md from the executed notebooks
 	$(BIN)/python -m tools.claims
 
 figures: $(READY)  ## redraw the pictures in images/

@@ -5,6 +5,7 @@ import html
 import io
 import re
 import threading
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -21,12 +22,15 @@ from rlvebm_utils.course.widgets import (
     SparseCoder,
     Stems,
     Strip,
+    linear_slider,
     log_slider,
     picker,
     sparse_coding_panel,
+    stops,
 )
 from rlvebm_utils.course.widgets.parts import nice_ceiling, number
 
+ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (8, 8)
 
 
@@ -549,3 +553,39 @@ def test_export_refuses_what_is_not_a_slider(panel, tmp_path):
     with pytest.raises(ValueError, match="frames: expected at least 2, got 1"):
         panel.export_html(tmp_path / "x.html", frames=1)
     assert not (tmp_path / "x.html").exists()
+
+
+# ----------------------------------------------------------------- what CONTRIBUTING shows
+
+
+def test_the_documented_panel_works():
+    """CONTRIBUTING's panel with a picture of one's own, as it stands there: in at most 25 lines
+    beside its imports.
+    """
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(from dataclasses import dataclass\n.*?)```", text, re.DOTALL)
+    lines = [line for line in code.splitlines() if line.strip() and "import" not in line]
+    assert len(lines) <= 25
+    names = {}
+    exec(code, names)
+    panel = names["panel"]
+    assert panel.error is None and 'width="40"' in panel.html and "max-width:100%" in panel.html
+    panel.controls["half"].value = True
+    assert 'width="20"' in panel.html and "fills 20% of its frame" in panel.html
+    panel.controls["x"].value = 1.0
+    assert 'width="50"' in panel.html
+    figure, words = panel.still_figure()
+    assert len(figure.axes) == 2 and "fills 40%" in words
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: linear_slider(1, 0, 0, label="x", step=0.1), "low, start, high, step: expected"),
+        (lambda: linear_slider(0, 1, 0, label="x", step=0), "low, start, high, step: expected"),
+        (lambda: stops([1, 2], 3, label="x"), r"start: expected one of \[1, 2\], got 3"),
+    ],
+)
+def test_bad_sliders_are_named(make, told):
+    with pytest.raises(ValueError, match=told):
+        make()
