@@ -404,7 +404,7 @@ MUTATIONS = {
     ),
     "show another step than the slider's": Mutation(
         "course/widgets/atoms.py",
-        {"nearest = min(steps, key": "nearest = max(steps, key"},
+        {"nearest = min(self.steps, key": "nearest = max(self.steps, key"},
         "test_atoms.py::test_the_step_slider_shows_the_nearest_snapshot",
     ),
     "send the middle of the ball, without noise": Mutation(
