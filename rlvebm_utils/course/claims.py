@@ -24,6 +24,7 @@ import simpleeval
 
 REGISTER = Path(__file__).with_name("claims.toml")
 KINDS = {"claim": "holds", "erratum": "corrected", "illustration": "illustration"}
+SAID = {"erratum": "where the lecture's notes need care"}
 FAILED = {"claim": "differs", "erratum": "not reproduced", "illustration": "differs"}
 REQUIRED = {"kind", "notebook", "lecture", "statement", "measured"}
 OPTIONAL = {"holds", "in_part", "condition", "rtol", "atol"}
@@ -148,7 +149,7 @@ def claim(id: str, **figures) -> None:
 
 CARD = (
     '<div style="border-left:4px solid {colour};padding:.3em .9em;margin:.5em 0;max-width:60em">'
-    '<div style="opacity:.75">{id} · the lecture says ({lecture}): {statement}</div>'
+    '<div style="opacity:.75">{id} · {said} ({lecture}): {statement}</div>'
     '<div style="margin:.35em 0"><b>Measured:</b> {sentence}.</div>'
     '<div><b style="color:{colour}">{verdict}</b>'
     ' <span style="opacity:.75">· the rule: {rule}</span></div></div>'
@@ -161,6 +162,7 @@ def card(entry: Entry, sentence: str, verdict: str) -> str:
     """The claim as a small card of HTML, without scripts."""
     colour = next((c for word, c in COLOURS.items() if verdict.startswith(word)), "#6b7280")
     texts = {"id": entry.id, "lecture": entry.lecture, "statement": entry.statement}
+    texts["said"] = SAID.get(entry.kind, "the lecture says")
     texts |= {"sentence": sentence, "verdict": verdict, "rule": entry.rule(verdict)}
     return CARD.format(colour=colour, **{name: html.escape(text) for name, text in texts.items()})
 
