@@ -162,7 +162,7 @@ def test_page(folder):
     assert claims.page(folder, folder / "claims.toml").splitlines()[4:] == [
         "1 statements: **holds** 1",
         "",
-        "| id | statement (ERR: where the notes need care) | notebook | measured | verdict | rule |",
+        "| id | statement (ERR: on the notes) | notebook | measured | verdict | rule |",
         "|---|---|---|---|---|---|",
         "| SC-1 | It is a\\|b. (nowhere) | [00](00_small.ipynb) | the value is -0.667 | holds "
         "| `value < 1` |",

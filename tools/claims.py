@@ -141,7 +141,7 @@ def page(folder: Path, path: Path = REGISTER) -> str:
             "",
             f"{len(lines)} statements: {told}",
             "",
-            "| id | statement (ERR: where the notes need care) | notebook | measured | verdict | rule |",
+            "| id | statement (ERR: on the notes) | notebook | measured | verdict | rule |",
             "|---|---|---|---|---|---|",
             *(_row(claims[id], line) for id, line in lines.items()),
             *(["", "To come:", "", *to_come] if to_come else []),

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-from ..energies import certify
+from ..energies import Certificate, certify
 from ..problem import Problem
 from ..solvers import Ledger
 
@@ -101,5 +101,5 @@ def _finished(b, z, c, squared, nonnegative: bool, tol: float) -> Tensor:
     least = torch.zeros_like(most) if nonnegative else -most
     scale = (along / residual).clamp(least, most).nan_to_num(1)
     dual = scale * along - 0.5 * scale.square() * residual
-    gap = 0.5 * residual + z.abs().sum(1) - dual
-    return (gap <= 0.9 * tol * dual) | (gap <= 0.5 * torch.finfo(z.dtype).eps * squared)
+    energy, rounding = 0.5 * residual + z.abs().sum(1), 0.5 * torch.finfo(z.dtype).eps * squared
+    return Certificate(energy, dual, rounding).done(0.9 * tol)
