@@ -53,7 +53,8 @@ class Certificate:
         """
         if tol is None:
             return torch.zeros_like(self.gap, dtype=torch.bool)
-        return (self.relative_gap <= tol) | (self.gap <= self.rounding)
+        gap = self.gap
+        return (gap <= tol * self.dual.clamp(min=0)) | (gap <= self.rounding)
 
     def map(self, change) -> "Certificate":
         """Each of the three tensors, changed: some rows of them, say."""
