@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .operators import Operator
-from .validate import check_range, check_tensor, describe
+from .validate import check_choice, check_range, check_tensor, describe
 
 METHODS = ("auto", "fourier", "spatial")
 BORDERS = ("valid", "circular")
@@ -47,10 +47,8 @@ class ConvDictionary(Operator):
                 f"K: expected kernels (n, a, b) or (n, channels, a, b), got {describe(K)}"
             )
         check_range("K", K, "kernel")
-        if method not in METHODS:
-            raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
-        if borders not in BORDERS:
-            raise ValueError(f"borders: expected one of {', '.join(BORDERS)}, got {borders!r}")
+        check_choice("method", method, METHODS)
+        check_choice("borders", borders, BORDERS)
         self.K = K.detach().clone()
         self.method, self.borders = method, borders
 

@@ -11,16 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .conv import ConvDictionary, crop, fast_size
-from .learning import LearnedDictionary, batches_of, stacked, unit_norm
+from .learning import Batches, LearnedDictionary, stacked, unit_norm
 from .progress import track
 from .solvers import fista
 from .validate import (
     check_count,
+    check_flag,
     check_fraction,
     check_one_lam,
     check_snapshots,
     check_tensor,
     describe,
+    plain_numbers,
 )
 
 
@@ -30,6 +32,7 @@ class LearnedKernels(LearnedDictionary):
     """
 
 
+@plain_numbers
 def learn_kernels(
     images: Tensor, n_kernels: int, lam: float, *, size: int = 9, nonnegative: bool = False,
     zero_mean: bool = False, steps: int = 120, batch_size: int = 4, iterations: int = 8,
@@ -60,11 +63,14 @@ def learn_kernels(
     counts |= {"iterations": iterations, "sweeps": sweeps}
     check_images(images, size, lam, forgetting, seed, **counts)
     check_snapshots(snapshots, steps)
+    flags = {"nonnegative": nonnegative, "zero_mean": zero_mean, "progress": progress}
+    for name, flag in flags.items():
+        check_flag(name, flag)
     generator = torch.Generator().manual_seed(seed)
     learner = KernelLearner(images, n_kernels, size, zero_mean, generator)
     kept = {0: learner.K.clone()} if 0 in snapshots else {}
     energies, interrupted = [], False
-    batches = batches_of(len(images), min(batch_size, len(images)), steps, generator)
+    batches = Batches(len(images), batch_size, steps, generator)
     try:
         for step, rows in enumerate(track(batches, "learning kernels", show=progress), start=1):
             energies.append(learner.code(rows, lam, nonnegative, iterations))

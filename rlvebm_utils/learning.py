@@ -6,6 +6,7 @@ The problem::
     min over W with unit-norm columns  of  mean over samples of  min_z ½‖y − Wz‖² + λ‖z‖₁
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -22,6 +23,7 @@ from .validate import (
     check_snapshots,
     check_tensor,
     describe,
+    plain_numbers,
 )
 
 
@@ -41,6 +43,7 @@ class LearnedDictionary:
     interrupted: bool = False
 
 
+@plain_numbers
 def learn_dictionary(
     y: Tensor, n_atoms: int, lam: float, *, nonnegative: bool = False, steps: int = 160,
     batch_size: int = 250, iterations: int = 20, forgetting: float = 0.9, seed: int = 0,
@@ -62,7 +65,7 @@ def learn_dictionary(
     J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online dictionary learning for sparse coding* (ICML
     2009).
     """
-    check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative)
+    check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative, progress)
     for name, value in (("batch_size", batch_size), ("iterations", iterations)):
         check_count(name, value)
     check_fraction("forgetting", forgetting, 0, 1)
@@ -72,7 +75,7 @@ def learn_dictionary(
     codes = y.new_zeros(len(y), n_atoms)
     kept = {0: W.clone()} if 0 in snapshots else {}
     energies, reseeded, interrupted = [], 0, False
-    batches = batches_of(len(y), min(batch_size, len(y)), steps, generator)
+    batches = Batches(len(y), batch_size, steps, generator)
     options = {"nonnegative": nonnegative, "tol": None, "max_iter": iterations}
     try:
         for step, rows in enumerate(track(batches, "learning the dictionary", progress), start=1):
@@ -147,15 +150,28 @@ def unit_norm(x: Tensor, over=0) -> Tensor:
     return x / norm.clamp(min=torch.finfo(x.dtype).tiny)
 
 
-def batches_of(n_samples: int, size: int, steps: int, generator) -> list[Tensor]:
-    """Row numbers of each step's batch: every sample once per pass, in a new order each time."""
-    passes = -(-steps * size // (n_samples // size * size)) if n_samples >= size else steps
-    orders = (torch.randperm(n_samples, generator=generator) for _ in range(passes))
-    batches = [rows for order in orders for rows in order[: n_samples // size * size].split(size)]
-    return batches[:steps]
+class Batches:
+    """Row numbers of each step's batch: every sample once per pass, in a new order each time. An
+    order is drawn when its pass begins, so that any number of steps can be asked for.
+    """
+
+    def __init__(self, n_samples: int, size: int, steps: int, generator):
+        self.n_samples, self.size = n_samples, min(size, n_samples)
+        self.steps, self.generator = steps, generator
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Tensor]:
+        whole = self.n_samples // self.size * self.size  # a pass leaves out what fills no batch
+        for step in range(self.steps):
+            first = step * self.size % whole
+            if first == 0:
+                order = torch.randperm(self.n_samples, generator=self.generator)
+            yield order[first : first + self.size]
 
 
-def check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative) -> None:
+def check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative, progress) -> None:
     """What every learner of atoms asks of its arguments; raises TypeError or ValueError."""
     check_tensor("y", y)
     if y.ndim != 2:
@@ -168,3 +184,4 @@ def check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative) -> None
     check_count("seed", seed, minimum=0)
     check_snapshots(snapshots, steps)
     check_flag("nonnegative", nonnegative)
+    check_flag("progress", progress)

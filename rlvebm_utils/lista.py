@@ -35,6 +35,7 @@ from .validate import (
     check_lam,
     check_one_lam,
     describe,
+    plain_numbers,
 )
 
 
@@ -52,6 +53,7 @@ class LISTA(nn.Module):
     Raises TypeError or ValueError, naming the argument, on bad input; inputs are never changed.
     """
 
+    @plain_numbers
     def __init__(
         self,
         dictionary,
@@ -136,7 +138,9 @@ class LISTA(nn.Module):
         of the training samples stayed under (:meth:`calibrate`). For the others there is
         ``fista(dictionary, y, lam, z0=z)``. The check costs about as much as one step.
         """
-        if gap is None and self.trusted_gap.isnan():
+        if gap is not None:
+            check_fraction("gap", gap, 0, math.inf)
+        elif self.trusted_gap.isnan():
             raise RuntimeError("trusted: nothing to compare with; train, calibrate or give gap=")
         return self.relative_gap(y, z, lam=lam) <= (self.trusted_gap if gap is None else gap)
 
@@ -191,6 +195,7 @@ class Training:
     interrupted: bool = False
 
 
+@plain_numbers
 def train_lista(
     lista: LISTA, y: Tensor, codes: Tensor | None = None, *, steps: int = 600,
     batch_size: int = 250, learning_rate: float = 0.06, seed: int = 0, progress: bool = False,
@@ -210,7 +215,7 @@ def train_lista(
     If its loss on them did not fall, its parameters are put back and a warning says so. Raises
     TypeError or ValueError, naming the argument, on bad input; y and codes are never changed.
     """
-    _check_training(lista, y, codes, steps, batch_size, learning_rate, seed)
+    _check_training(lista, y, codes, steps, batch_size, learning_rate, seed, progress)
     sample, aims = y[:2000], None if codes is None else codes[:2000]
     start, before = copy.deepcopy(lista.state_dict()), _value(lista, sample, aims)
     optimiser, schedule = _optimiser(lista, learning_rate, steps)
@@ -233,7 +238,7 @@ def train_lista(
         warnings.warn(
             f"the loss did not fall below {before:.3g}, so the training was undone; "
             f"try another learning_rate than {learning_rate:g}",
-            stacklevel=2,
+            stacklevel=3,
         )
     lista.calibrate(sample)
     return Training(torch.stack(losses) if losses else y.new_zeros(0), interrupted)
@@ -287,7 +292,7 @@ def _normalise(gradients: list[Tensor]) -> None:
         g.div_(size.clamp(min=torch.finfo(size.dtype).tiny))
 
 
-def _check_training(lista, y, codes, steps, batch_size, learning_rate, seed) -> None:
+def _check_training(lista, y, codes, steps, batch_size, learning_rate, seed, progress) -> None:
     if not isinstance(lista, LISTA):
         raise TypeError(f"lista: expected a LISTA, got {describe(lista)}")
     lista.dictionary.check_samples(y)
@@ -299,6 +304,7 @@ def _check_training(lista, y, codes, steps, batch_size, learning_rate, seed) -> 
     check_count("batch_size", batch_size)
     check_fraction("learning_rate", learning_rate, 0, 1)
     check_count("seed", seed, minimum=0)
+    check_flag("progress", progress)
     if not any(parameter.requires_grad for parameter in lista.parameters()):
         raise ValueError("lista: expected a parameter that requires a gradient, got none")
 

@@ -15,7 +15,7 @@ Source: N. Parikh and S. Boyd, *Proximal Algorithms* (2014), sections 6.5.2 and 
 import torch
 from torch import Tensor
 
-from .validate import check_flag, check_tensor, check_threshold, describe
+from .validate import check_flag, check_tensor, check_threshold, describe, is_plain
 
 
 def soft_threshold(v: Tensor, threshold: float | Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class L1(Penalty):
     def check(self, code_shape: tuple[int, ...]) -> None:
         """Raise ValueError unless the penalty fits codes of this shape."""
         if not self.plain:
-            _check_broadcast("weights", self.weights, code_shape)
+            _check_broadcast(self.weights, code_shape)
 
     def check_codes(self, z: Tensor, name: str = "z") -> None:
         """Raise ValueError unless R(z) is finite."""
@@ -155,6 +155,8 @@ class GroupL1(Penalty):
     def __init__(self, groups: Tensor):
         if not isinstance(groups, Tensor) or groups.is_floating_point() or groups.is_complex():
             raise TypeError(f"groups: expected an integer tensor, got {describe(groups)}")
+        if not is_plain(groups):
+            raise TypeError(f"groups: expected a dense tensor with entries, got {describe(groups)}")
         if groups.numel() == 0 or groups.dtype == torch.bool:
             raise ValueError(f"groups: expected a number for each entry, got {describe(groups)}")
         self.shape = tuple(groups.shape)
@@ -168,7 +170,8 @@ class GroupL1(Penalty):
         """Raise ValueError unless there is a group for each entry of codes of this shape."""
         if self.shape != tuple(code_shape):
             raise ValueError(
-                f"groups: expected shape {tuple(code_shape)} like a code, got {self.shape}"
+                f"penalty: expected groups of shape {tuple(code_shape)} like a code, "
+                f"got {self.shape}"
             )
 
     def norms(self, z: Tensor) -> Tensor:
@@ -216,10 +219,13 @@ def penalty_of(penalty: Penalty | None, nonnegative: bool) -> Penalty:
     return penalty
 
 
-def _check_broadcast(name: str, x: Tensor, shape) -> None:
+def _check_broadcast(weights: Tensor, shape) -> None:
     try:
-        fits = torch.broadcast_shapes(x.shape, tuple(shape)) == tuple(shape)
+        fits = torch.broadcast_shapes(weights.shape, tuple(shape)) == tuple(shape)
     except RuntimeError:
         fits = False
     if not fits:
-        raise ValueError(f"{name}: expected shape {tuple(shape)} like a code, got {describe(x)}")
+        raise ValueError(
+            f"penalty: expected weights of shape {tuple(shape)} like a code, "
+            f"got {tuple(weights.shape)}"
+        )

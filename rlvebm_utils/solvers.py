@@ -12,6 +12,7 @@ the last code, along the last move.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -90,7 +91,7 @@ class Solution:
 
 @dataclass(frozen=True)
 class Options:
-    """When to stop and what to tell; checked when made. See :func:`ista`."""
+    """When to stop and what to tell (see :func:`ista`); checked, and numbers made Python's."""
 
     tol: float | None = 1e-4
     max_iter: int = 10_000
@@ -98,9 +99,10 @@ class Options:
     progress: bool = False
 
     def __post_init__(self):
-        check_count("max_iter", self.max_iter)
+        set_field = partial(object.__setattr__, self)  # frozen for all others
+        set_field("max_iter", check_count("max_iter", self.max_iter))
         if self.tol is not None:
-            check_fraction("tol", self.tol, 0, 1)
+            set_field("tol", check_fraction("tol", self.tol, 0, 1))
         check_flag("history", self.history)
         check_flag("progress", self.progress)
 

@@ -60,21 +60,26 @@ def rounding_of(case: Case, z, r) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bound(case: Case, r, lost) -> tuple[np.ndarray, np.ndarray]:
-    """A lower bound on every energy from a residual; and what float64 may lose of it."""
+    """A lower bound on every energy from a residual; and how much higher one can be that is found
+    from this residual with float64's rounding in it. (Where r is nothing but rounding, so is that.)
+    """
     W, y = case.W.astype(LONG), case.y.astype(LONG)
     kind = case.nonnegative, case.weights, case.groups
     seen, squared, along = dual_norm(r @ W, *kind), (r * r).sum(1), (y * r).sum(1)
     lengths = np.sqrt((W * W).sum(0))[None]
     off = dual_norm(lengths, *kind) * (np.sqrt(squared) * (len(W) + 3) * EPS + lost)
 
-    def dual(seen):
+    def dual(seen, squared, along):
         with np.errstate(all="ignore"):
             most = np.where(seen > 0, case.lam / seen, np.inf)
             best = np.where(squared > 0, along / squared, 1)
         scale = np.clip(best, 0 if case.nonnegative else -most, most)
         return scale * along - scale**2 * squared / 2
 
-    return dual(seen), np.maximum(dual(np.maximum(seen - off, 0)) - dual(seen), 0)
+    known, length = dual(seen, squared, along), np.sqrt(squared)
+    along = along + np.sqrt((y * y).sum(1)) * lost
+    highest = dual(np.maximum(seen - off, 0), (length - lost) ** 2, along)
+    return known, np.where(lost < length, np.maximum(highest - known, 0), np.inf)
 
 
 def polished(W, y, lam, nonnegative, weights, sweeps: int) -> np.ndarray:
@@ -105,14 +110,6 @@ def rivals(case: Case) -> np.ndarray:
         solved = np.linalg.lstsq(case.W / scale, case.y.T, rcond=1e-10)[0].T
         found.append((solved / scale).astype(LONG))
     return np.min([energy_of(case, z) for z in found], axis=0)
-
-
-def clear_rank(W: np.ndarray) -> np.ndarray | None:
-    """A basis of what codes can reach, or None where rounding decides how much that is."""
-    scale = np.sqrt((W**2).sum(0))
-    U, s, _ = np.linalg.svd(W[:, scale > 0] / scale[scale > 0], full_matrices=False)
-    share = s / s[0]
-    return None if ((share < 1e-9) & (share > 1e-19)).any() else U[:, share > 1e-9]
 
 
 def judge(case: Case, solution) -> None:

@@ -171,7 +171,9 @@ def test_bad_input_is_named(solver):
         solver(dictionary, y, lam, tol=2)
     with pytest.raises(ValueError, match="max_iter: "):
         solver(dictionary, y, lam, max_iter=0)
-    with pytest.raises(ValueError, match="borders: expected one of valid, circular, got 'reflect'"):
+    with pytest.raises(
+        ValueError, match="borders: expected one of 'valid', 'circular', got 'reflect'"
+    ):
         ConvDictionary(dictionary.K, borders="reflect")
 
 

@@ -287,7 +287,7 @@ def test_learning_options(options, error, words):
 def test_thresholds(prox):
     check(lambda: prox([1.0], 0.1), TypeError, "v", "got list")
     check(lambda: prox(torch.arange(3), 0.5), TypeError, "v", "got int64")
-    check(lambda: prox(Y, "0.1"), TypeError, "threshold", "got str")
-    check(lambda: prox(Y, True), TypeError, "threshold", "got bool")
+    check(lambda: prox(Y, "0.1"), TypeError, "threshold", "got '0.1'")
+    check(lambda: prox(Y, True), TypeError, "threshold", "got True")
     check(lambda: prox(Y, -0.1), ValueError, "threshold", "a number ≥ 0")
     check(lambda: prox(Y, NAN), ValueError, "threshold", "a number ≥ 0")

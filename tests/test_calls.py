@@ -61,7 +61,7 @@ SLIPS = {
     "dtype": ("c", torch.zeros(3).double(), TENSOR + ", got float64 tensor of shape (3,) on cpu"),
     "device": ("c", torch.zeros(3, device="meta"), TENSOR + ", got float32 tensor .* on meta"),
     "gaps": ("z", torch.zeros(6)[::2], TENSOR + ", got .* with strides (2,)"),
-    "sparse": ("z", torch.zeros(3).to_sparse(), TENSOR + ", got float32 tensor"),
+    "sparse": ("z", torch.zeros(3).to_sparse(), TENSOR + ", got sparse_coo float32 tensor"),
     "no tensor": ("z", [0.0, 0.0, 0.0], TENSOR + ", got list"),
     "no NULL": ("z", None, TENSOR + ", got NoneType"),
     "indices": ("places", torch.zeros(3).int(), "expected contiguous int64 .* or None, got int32"),

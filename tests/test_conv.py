@@ -323,7 +323,11 @@ GREY, COLOUR = ConvDictionary(kernels("grey")), ConvDictionary(kernels("colour")
         (torch.ones(1, 2, 3, 4, 5), "auto", r"K: expected kernels"),
         (torch.zeros(2, 3, 3), "auto", "K: expected at least one non-zero kernel"),
         (torch.full((2, 3, 3), torch.nan), "auto", "K: expected finite"),
-        (torch.ones(2, 3, 3), "fft", "method: expected one of auto, fourier, spatial, got 'fft'"),
+        (
+            torch.ones(2, 3, 3),
+            "fft",
+            "method: expected one of 'auto', 'fourier', 'spatial', got 'fft'",
+        ),
     ],
 )
 def test_bad_kernels(K, method, words):

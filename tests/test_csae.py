@@ -183,7 +183,7 @@ def test_accuracy_is_the_share_of_right_answers():
     ("call", "told"),
     [
         (lambda: ConvEncoder(0), "n_kernels"),
-        (lambda: ConvEncoder(2, nonlinearity="relu"), "nonlinearity: expected one of tanh"),
+        (lambda: ConvEncoder(2, nonlinearity="relu"), "nonlinearity: expected one of 'tanh'"),
         (lambda: ConvEncoder(2)(normal(1, 8, 8, seed=0)), "y: expected images"),
         (lambda: ConvEncoder(2)(normal(1, 1, 9, 9, seed=0)), "y: expected images"),
         (lambda: train_autoencoder(normal(2, 3, 12, 12, seed=0), 2, 1.0), "images: expected (N"),

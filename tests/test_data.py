@@ -458,8 +458,8 @@ def test_embedded_digits_load_nothing_heavy():
         ({"source": "mnist"}, ValueError, "source: .*'embedded', 'full', got 'mnist'"),
         ({"split": "val"}, ValueError, "split: .*'train', 'test', got 'val'"),
         ({"split": "test"}, ValueError, 'split: expected "train" with the embedded digits'),
-        ({"dtype": torch.uint8}, TypeError, "dtype: expected a floating.*torch.uint8"),
-        ({"dtype": float}, TypeError, "dtype: expected a floating"),
+        ({"dtype": torch.uint8}, TypeError, "dtype: expected torch.float.*torch.uint8"),
+        ({"dtype": float}, TypeError, "dtype: expected torch.float"),
         ({"source": "full", "mirrors": "http://a/"}, ValueError, "mirrors: expected a list"),
         ({"source": "full", "mirrors": []}, ValueError, "mirrors: expected a list"),
         ({"source": "full", "mirrors": ["/a"]}, ValueError, "mirrors: expected a list"),
@@ -550,7 +550,7 @@ def test_every_photograph_says_whose_it_is():
             ValueError,
             "textures: expected False beside .*, got True",
         ),
-        ({"dtype": torch.int64}, TypeError, "dtype: expected a floating"),
+        ({"dtype": torch.int64}, TypeError, "dtype: expected torch.float"),
     ],
 )
 def test_bad_arguments_of_load_photographs(arguments, error, words):

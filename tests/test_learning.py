@@ -188,11 +188,11 @@ def test_batches_of_every_size(N, batch_size):
 def test_every_sample_has_its_turn():
     for N, size, steps in ((10, 5, 6), (10, 3, 7), (4, 4, 3)):
         generator = torch.Generator().manual_seed(0)
-        batches = learning.batches_of(N, size, steps, generator)
+        batches = list(learning.Batches(N, size, steps, generator))
         assert [len(rows) for rows in batches] == [size] * steps
         one_pass = torch.cat(batches[: N // size])
         assert len(one_pass.unique()) == len(one_pass)
-    orders = learning.batches_of(10, 10, 2, torch.Generator().manual_seed(0))
+    orders = learning.Batches(10, 10, 2, torch.Generator().manual_seed(0))
     assert not torch.equal(*orders)
 
 

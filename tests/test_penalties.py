@@ -221,11 +221,11 @@ BAD = {
     "weights are a list": (lambda: L1(weights=[1.0]), "weights: expected a torch.Tensor"),
     "weights do not fit": (
         lambda: fista(Dictionary(W), Y, 0.1, penalty=L1(weights=WEIGHTS[:3])),
-        "weights: expected shape",
+        "penalty: expected weights of shape",
     ),
     "groups do not fit": (
         lambda: fista(Dictionary(W), Y, 0.1, penalty=GroupL1(GROUPS[:3])),
-        "groups: expected shape",
+        "penalty: expected groups of shape",
     ),
     "groups are floats": (lambda: GroupL1(WEIGHTS), "groups: expected an integer tensor"),
     "not a penalty": (lambda: fista(Dictionary(W), Y, 0.1, penalty="l1"), "penalty: expected"),
@@ -239,7 +239,10 @@ BAD = {
         "penalty: expected L1 without weights in encode, got GroupL1",
     ),
     "no dictionary": (lambda: encode(W, Y, 0.1), "dictionary: expected an operator"),
-    "NumPy λ": (lambda: encode(Dictionary(W), Y, np.full(6, 0.1)), "lam: expected a number"),
+    "too many λ": (
+        lambda: encode(Dictionary(W), Y, np.full(7, 0.1)),
+        "lam: expected one number or 6",
+    ),
 }
 
 

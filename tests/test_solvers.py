@@ -486,9 +486,9 @@ def test_no_warning_when_the_last_step_is_enough():
 
 
 def test_overflow_is_not_called_converged():
-    W, y = random_dictionary(), 1e200 * normal(2, 12, seed=1)
+    dictionary, z0 = Dictionary(1e5 * random_dictionary()), 1e152 * normal(2, 20, seed=1)
     with pytest.warns(ConvergenceWarning):
-        run = fista(Dictionary(W), y, 0.1, max_iter=20)
+        run = fista(dictionary, normal(2, 12, seed=1), 0.1, z0=z0, max_iter=20)
     assert not run.converged.any()
 
 

@@ -19,11 +19,20 @@ from torch import Tensor, nn
 from ..conv import ConvDictionary
 from ..conv_learning import KernelLearner, check_images, kernel_noise, shift
 from ..energies import energy
-from ..learning import batches_of, unit_norm
+from ..learning import Batches, unit_norm
 from ..penalties import soft_threshold
 from ..progress import track
 from ..solvers import ProximalGradient
-from ..validate import check_count, check_flag, check_fraction, check_tensor, describe
+from ..validate import (
+    check_choice,
+    check_count,
+    check_dtype,
+    check_flag,
+    check_fraction,
+    check_tensor,
+    describe,
+    plain_numbers,
+)
 
 NONLINEARITIES = ("tanh", "softshrink")
 
@@ -37,6 +46,7 @@ class ConvEncoder(nn.Module):
     decoder's kernels for C it is the decoder's adjoint, so the two can be compared as they are.
     """
 
+    @plain_numbers
     def __init__(
         self,
         n_kernels: int,
@@ -50,10 +60,8 @@ class ConvEncoder(nn.Module):
         check_count("n_kernels", n_kernels)
         check_count("size", size)
         check_count("seed", seed, minimum=0)
-        if nonlinearity not in NONLINEARITIES:
-            raise ValueError(
-                f"nonlinearity: expected one of {', '.join(NONLINEARITIES)}, got {nonlinearity!r}"
-            )
+        check_choice("nonlinearity", nonlinearity, NONLINEARITIES)
+        check_dtype("dtype", dtype)
         self.nonlinearity = nonlinearity
         noise = unit(kernel_noise(n_kernels, (), size, torch.Generator().manual_seed(seed))).to(
             dtype
@@ -98,6 +106,7 @@ class AutoEncoder:
     reseeded: int
 
 
+@plain_numbers
 def train_autoencoder(
     images: Tensor, n_kernels: int, lam: float, *, alpha: float = 1.0, forgetting: float = 0.97,
     lr: float = 3e-2, nonlinearity: str = "tanh", size: int = 9, steps: int = 130,
@@ -121,6 +130,8 @@ def train_autoencoder(
         raise ValueError(f"images: expected (N, height, width), got {describe(images)}")
     for name, value in (("alpha", alpha), ("lr", lr)):
         check_fraction(name, value, 0, math.inf)
+    check_flag("progress", progress)
+    lam = float(lam)
     generator = torch.Generator().manual_seed(seed)
     learner = KernelLearner(images, n_kernels, size, False, generator)
     encoder = ConvEncoder(
@@ -128,7 +139,7 @@ def train_autoencoder(
     ).to(images.device)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
-    batches = batches_of(len(images), min(batch_size, len(images)), steps, generator)
+    batches = Batches(len(images), batch_size, steps, generator)
     energies, distances = [], []
     for rows in track(batches, "training the auto-encoder", show=progress):
         y, dictionary = images[rows], ConvDictionary(learner.K)
@@ -188,16 +199,22 @@ def unit(K: Tensor) -> Tensor:
 # ---- do the two halves look alike? ----
 
 
+@plain_numbers
 def likeness(C: Tensor, K: Tensor, reach: int = 2) -> Tensor:
     """Entry (i, j): the largest cosine between Cᵢ and Kⱼ over shifts of up to ``reach`` pixels."""
-    if check_tensor("C", C).shape != check_tensor("K", K, like=C).shape or C.ndim != 3:
+    if check_tensor("C", C).ndim != 3:
+        raise ValueError(f"C: expected kernels (n, a, b), got {describe(C)}")
+    if C.shape != check_tensor("K", K, like=C).shape:
         raise ValueError(f"K: expected kernels like C, {describe(C)}, got {describe(K)}")
+    if check_count("reach", reach, minimum=0) >= K.shape[-1]:
+        raise ValueError(f"reach: expected less than a kernel's side, {K.shape[-1]}, got {reach}")
     C, K = unit(C).flatten(1), unit(K)
     steps = range(-reach, reach + 1)
     shifts = [shift(K, down, right).flatten(1) for down in steps for right in steps]
     return torch.stack([C @ shifted.T for shifted in shifts]).amax(0)
 
 
+@plain_numbers
 def permutation_test(cosines: Tensor, permutations: int = 9999, seed: int = 0):
     """Is the mean of the diagonal larger than chance? Returns it, the mean over random pairings of
     rows with columns, and p: the share of pairings, the given one included, that do as well.
@@ -206,6 +223,7 @@ def permutation_test(cosines: Tensor, permutations: int = 9999, seed: int = 0):
         raise ValueError(f"cosines: expected a square matrix, got {describe(cosines)}")
     check_count("permutations", permutations)
     check_count("seed", seed, minimum=0)
+    cosines = cosines.detach()
     n, generator = len(cosines), torch.Generator().manual_seed(seed)
     matched = cosines.diagonal().mean()
     orders = torch.rand(permutations, n, generator=generator, dtype=torch.float64).argsort(1)
@@ -217,11 +235,13 @@ def permutation_test(cosines: Tensor, permutations: int = 9999, seed: int = 0):
 # ---- few labels ----
 
 
+@plain_numbers
 def random_phase(K: Tensor, seed: int) -> Tensor:
     """Kernels with the power spectrum of K and the phases of noise: as coarse or fine and as
     oriented as K, but nothing in them lines up to an edge.
     """
     check_tensor("K", K)
+    check_count("seed", seed, minimum=0)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(K.shape, generator=generator, dtype=torch.float64).to(K)
     phases = torch.fft.rfft2(noise)
@@ -258,6 +278,7 @@ class SmallNet(nn.Module):
         return self.head(self.features(images))
 
 
+@plain_numbers
 def fit(
     net: SmallNet, images: Tensor, labels: Tensor, *, frozen: bool, lr: float = 5e-3,
     steps: int = 100, batch_size: int = 50, seed: int = 0,
@@ -280,7 +301,7 @@ def fit(
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.01)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
-    for rows in batches_of(len(images), min(batch_size, len(images)), steps, generator):
+    for rows in Batches(len(images), batch_size, steps, generator):
         scores = net.head(inputs[rows]) if frozen else net(inputs[rows])
         descend(optimiser, F.cross_entropy(scores, labels[rows]))
         cycle.step()

@@ -15,7 +15,6 @@ import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +23,16 @@ import torch
 from torch import Tensor
 
 from ..cache import VARIABLE, cache_folder, resolved
-from ..validate import check_count, check_flag, check_tensor, describe
+from ..validate import (
+    check_choice,
+    check_count,
+    check_dtype,
+    check_flag,
+    check_positive,
+    check_tensor,
+    describe,
+    plain_numbers,
+)
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -93,9 +101,9 @@ def load_digits(
 
     ``sha256`` maps file names to the sums they must have; ``dtype`` is any floating-point type.
     """
-    _check_choice("source", source, ("embedded", "full"))
-    _check_choice("split", split, tuple(FILES))
-    _check_float(dtype)
+    check_choice("source", source, ("embedded", "full"))
+    check_choice("split", split, tuple(FILES))
+    check_dtype("dtype", dtype)
     if source == "embedded":
         if split == "test":
             raise ValueError(
@@ -291,6 +299,7 @@ PHOTOGRAPHS = {
 LUMINANCE = (0.2125, 0.7154, 0.0721)  # red, green, blue (Rec. 709), as in skimage.color.rgb2gray
 
 
+@plain_numbers
 def load_photographs(
     color: bool = False, *, textures: bool = False, dtype: torch.dtype = torch.float32
 ) -> dict[str, Tensor]:
@@ -304,7 +313,7 @@ def load_photographs(
         check_flag(name, flag)
     if color and textures:
         raise ValueError("textures: expected False beside color=True (they are grey), got True")
-    _check_float(dtype)
+    check_dtype("dtype", dtype)
     try:
         import skimage.data
     except ImportError as error:
@@ -324,6 +333,7 @@ def _to_tensor(pixels: np.ndarray, color: bool, dtype: torch.dtype) -> Tensor:
     return image.to(dtype)
 
 
+@plain_numbers
 def extract_patches(
     images: Mapping[str, Tensor] | Iterable[Tensor] | Tensor, size: int, count: int, *, seed: int
 ) -> Tensor:
@@ -365,7 +375,7 @@ def whiten(image: Tensor, cutoff: float = 0.4) -> Tensor:
     """
     if check_tensor("image", image).ndim < 2:
         raise ValueError(f"image: expected shape (…, H, W), got {describe(image)}")
-    _check_positive("cutoff", cutoff)
+    check_positive("cutoff", cutoff)
     height, width = image.shape[-2:]
     options = {"dtype": image.dtype, "device": image.device}
     f = torch.hypot(
@@ -384,6 +394,7 @@ def high_pass(image: Tensor, sigma: float = 2.0) -> Tensor:
     return image - _blur("image", image, sigma)
 
 
+@plain_numbers
 def local_contrast(image: Tensor, sigma: float = 4.0, margin: int = 8) -> Tensor:
     """Detail in units of the local contrast: :func:`high_pass`, divided by its own local strength.
 
@@ -400,7 +411,7 @@ def local_contrast(image: Tensor, sigma: float = 4.0, margin: int = 8) -> Tensor
         raise ValueError(f"margin: expected less than half of the image, got {margin}")
     power = detail.square().mean(-3) if image.ndim > 2 else detail.square()
     strength = _blur("image", power, sigma).clamp(min=0).sqrt()
-    floor = 0.5 * float(strength.median())
+    floor = 0.5 * float(strength.detach().median())
     if floor <= 10 * torch.finfo(image.dtype).eps * float(image.abs().max()):
         raise ValueError("image: expected contrast in most places, got a flat image")
     strength = strength.clamp(min=floor)
@@ -413,7 +424,7 @@ def _blur(name: str, image: Tensor, sigma: float) -> Tensor:
     """A Gaussian blur that reaches 4σ, one direction at a time, with mirrors at the borders."""
     if check_tensor(name, image).ndim < 2:
         raise ValueError(f"{name}: expected shape (…, H, W), got {describe(image)}")
-    _check_positive("sigma", sigma)
+    check_positive("sigma", sigma)
     reach = math.ceil(4 * sigma)
     if min(image.shape[-2:]) <= reach:
         raise ValueError(f"{name}: expected sides above {reach}, got {describe(image)}")
@@ -430,21 +441,6 @@ def _blur(name: str, image: Tensor, sigma: float) -> Tensor:
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def _check_choice(name: str, value, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
-
-
-def _check_float(dtype) -> None:
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise TypeError(f"dtype: expected a floating-point torch.dtype, got {dtype!r}")
-
-
-def _check_positive(name: str, value) -> None:
-    if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
-        raise ValueError(f"{name}: expected a number > 0, got {value!r}")
-
-
 def _check_mirrors(mirrors) -> tuple[str, ...]:
     """Addresses of folders, each ending in a slash."""
     listed = [] if isinstance(mirrors, str) else list(mirrors)
@@ -458,6 +454,8 @@ def _as_list_of_images(images) -> list[Tensor]:
     """Images that are all (H, W), or all (C, H, W) with one C, of one dtype and on one device."""
     if isinstance(images, Tensor):
         images = [images]
+    if not isinstance(images, Iterable) or isinstance(images, str):
+        raise TypeError(f"images: expected a tensor, or several, got {describe(images)}")
     images = list(images.values() if isinstance(images, Mapping) else images)
     if not images:
         raise ValueError("images: expected at least one image, got none")

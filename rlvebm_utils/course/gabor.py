@@ -128,7 +128,7 @@ def _best_of_a_grid(y: Tensor, pixels: Tensor, side: int) -> Tensor:
     """For each of three widths the Gabor function of a grid that explains the most: (3, N, 8)."""
     places = torch.arange(1, side - 0.5, 2).to(y)
     angles = torch.arange(12).to(y) * math.pi / 12
-    waves = torch.tensor([0.04, 0.08, 0.14, 0.2, 0.27, 0.35, 0.43]).to(y)
+    waves = torch.tensor([0.04, 0.08, 0.14, 0.2, 0.27, 0.35, 0.43], dtype=y.dtype, device=y.device)
     best = []
     for share in (0.1, 0.17, 0.3):
         grid = torch.cartesian_prod(places, places, angles, waves)

@@ -20,7 +20,16 @@ import torch
 from torch import Tensor, nn
 
 from ..progress import track
-from ..validate import check_count, check_fraction, check_snapshots, check_tensor, describe
+from ..validate import (
+    check_count,
+    check_flag,
+    check_fraction,
+    check_positive,
+    check_snapshots,
+    check_tensor,
+    describe,
+    plain_numbers,
+)
 
 LOG_VARIANCE = 20.0  # learned log-variances stay within ±20, where their exponential is safe
 
@@ -61,6 +70,7 @@ class FuzzyBallAutoencoder(nn.Module):
     Welling, *Auto-encoding variational Bayes* (ICLR 2014).
     """
 
+    @plain_numbers
     def __init__(
         self,
         dim: int,
@@ -78,7 +88,7 @@ class FuzzyBallAutoencoder(nn.Module):
         self.spring = check_fraction("spring", spring, 0, math.inf)
         self.size = check_fraction("size", size, 0, math.inf)
         if sigma is not None:
-            _check_positive("sigma", sigma, or_else=", or None to learn it")
+            check_positive("sigma", sigma, or_else=", or None to learn it")
         if sigma is not None and size > 0:
             raise ValueError(f"size: expected 0 where sigma is fixed, got {size!r}")
         if not isinstance(hidden, Collection) or isinstance(hidden, str):
@@ -151,6 +161,7 @@ class Training:
     snapshots: dict[int, Balls] = field(default_factory=dict)
 
 
+@plain_numbers
 def train_balls(
     model: FuzzyBallAutoencoder,
     y: Tensor,
@@ -171,6 +182,7 @@ def train_balls(
     Raises TypeError or ValueError, naming the argument, on bad input; y is never changed.
     """
     _check_training(model, y, epochs, batch_size, learning_rate, seed, snapshots)
+    check_flag("progress", progress)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
     order = [torch.randperm(len(y), generator=generator).split(batch_size) for _ in range(epochs)]
@@ -235,9 +247,9 @@ def collapse_spring(y: Tensor, sigma: float = 1.0) -> float:
     check_tensor("y", y)
     if y.ndim != 2 or len(y) < 2:
         raise ValueError(f"y: expected at least two samples (N, d), got {describe(y)}")
-    _check_positive("sigma", sigma)
+    check_positive("sigma", sigma)
     centred = y - y.mean(0)
-    return float(torch.linalg.matrix_norm(centred, ord=2) ** 2 / len(y) / (2 * sigma**2))
+    return float(torch.linalg.matrix_norm(centred.detach(), ord=2) ** 2 / len(y) / (2 * sigma**2))
 
 
 def information(balls: Balls, noise: Tensor) -> float:
@@ -286,12 +298,7 @@ def _check_training(model, y, epochs, batch_size, learning_rate, seed, snapshots
     check_count("epochs", epochs)
     check_count("batch_size", batch_size)
     check_count("seed", seed, minimum=0)
-    _check_positive("learning_rate", learning_rate)
+    check_positive("learning_rate", learning_rate)
     for name in ("spring", "size"):
         check_fraction(name, getattr(model, name), 0, math.inf)
     check_snapshots(snapshots, epochs * math.ceil(len(y) / batch_size))
-
-
-def _check_positive(name: str, value, or_else: str = "") -> None:
-    if not check_fraction(name, value, 0, math.inf) > 0:
-        raise ValueError(f"{name}: expected a number > 0{or_else}, got {value!r}")

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -20,7 +21,7 @@ from ..energies import Certificate, certify
 from ..operators import Dictionary, undisturbed
 from ..problem import Problem
 from ..solvers import ConvergenceWarning, Ledger, Options, Solution, run_fista
-from ..validate import check_count, check_fraction, check_lam, describe
+from ..validate import check_count, check_fraction, check_lam, describe, is_plain
 from .admm import check_plain
 from .compiled import prepared, use_c
 from .images import run_images
@@ -53,7 +54,7 @@ def encode(
     problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
     check_plain(problem.penalty, "encode")
     check_fraction("tol", tol, 0, 1)
-    check_count("chunk", chunk)
+    chunk = check_count("chunk", chunk)
     solve = _solver(problem, backend, tol)
     z0 = None if z0 is None else problem.codes(z0, "z0")
     with undisturbed():
@@ -69,15 +70,25 @@ def encode_path(dictionary, y: Tensor, lams, *, z0: Tensor | None = None, **opti
     each one number for all samples or one per sample. z0: where the first one starts. options: as
     for :func:`encode`. Raises TypeError or ValueError, naming the argument, on bad input.
     """
-    if not isinstance(lams, list | tuple | Tensor) or (isinstance(lams, Tensor) and not lams.ndim):
+    if isinstance(lams, Tensor | np.ndarray):
+        _check_row_of_lams(lams)
+    elif not isinstance(lams, list | tuple):
         raise TypeError(f"lams: expected a sequence of λ, got {describe(lams)}")
     rows = len(Problem.of(dictionary, y, 0.0))
-    sizes = [float(check_lam(lam, rows, y.device).mean()) for lam in lams]
+    sizes = [
+        float(check_lam(lam, rows, y.device, f"lams[{i}]").mean()) for i, lam in enumerate(lams)
+    ]
     solutions = [None] * len(lams)
     for place in sorted(range(len(lams)), key=sizes.__getitem__, reverse=True):
         solutions[place] = encode(dictionary, y, lams[place], z0=z0, **options)
         z0 = solutions[place].z
     return solutions
+
+
+def _check_row_of_lams(lams: Tensor | np.ndarray) -> None:
+    whole = isinstance(lams, np.ndarray) or is_plain(lams)
+    if not (whole and lams.ndim):
+        raise TypeError(f"lams: expected a sequence of λ, got {describe(lams)}")
 
 
 # A solver here is a function of a problem, codes to start from (its own, to be overwritten) and

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from ..cache import is_private, private_folder, temporary_folder
-from ..validate import describe
+from ..validate import check_choice, describe
 
 BACKENDS = ("auto", "c", "torch")
 SOURCES = Path(__file__).parent
@@ -63,9 +63,7 @@ def use_c(backend: str, possible: bool, needs: str, file: str, dtype: torch.dtyp
     compiled, or are so in a second. needs: what they need and what came, for the message when they
     were asked for by name.
     """
-    if backend not in BACKENDS:
-        expected = ", ".join(map(repr, BACKENDS))
-        raise ValueError(f"backend: expected one of {expected}, got {backend!r}")
+    check_choice("backend", backend, BACKENDS)
     if backend == "c" and not possible:
         raise ValueError(f"backend: 'c' needs {needs}")
     if backend == "c":

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-from ..learning import LearnedDictionary, batches_of, check_learning, first_atoms, reseed, stacked
+from ..learning import Batches, LearnedDictionary, check_learning, first_atoms, reseed, stacked
 from ..operators import Dictionary
 from ..progress import track
-from ..validate import check_count, check_fraction, describe
+from ..validate import check_count, check_fraction, check_snapshots, describe, plain_numbers
 from .compiled import call, use_c
 
 
+@plain_numbers
 def learn_dictionary_fast(
     y: Tensor, n_atoms: int, lam: float, *, nonnegative: bool = False, passes: int = 30,
     batch_size: int = 500, sweeps: int = 5, memory: float = 0.025, backend: str = "auto",
@@ -49,10 +50,11 @@ def learn_dictionary_fast(
     """
     for name, value in (("passes", passes), ("batch_size", batch_size), ("sweeps", sweeps)):
         check_count(name, value)
-    steps = passes * max(1, len(y) // batch_size) if isinstance(y, Tensor) and y.ndim else passes
     if check_fraction("memory", memory, 0, 1) == 0:
         raise ValueError("memory: expected a number > 0, got 0")
-    check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative)
+    check_learning(y, n_atoms, lam, passes, seed, (), nonnegative, progress)
+    steps = passes * max(1, len(y) // batch_size)
+    check_snapshots(snapshots, steps)
     work = _backend(backend, y)(float(lam), nonnegative, sweeps)
 
     y = y.detach()
@@ -62,7 +64,7 @@ def learn_dictionary_fast(
     codes = y.new_zeros(len(y), n_atoms)
     kept = {0: W.T.clone()} if 0 in snapshots else {}
     energies, reseeded, interrupted = [], 0, False
-    batches = batches_of(len(y), min(batch_size, len(y)), steps, generator)
+    batches = Batches(len(y), batch_size, steps, generator)
     try:
         for t, rows in enumerate(track(batches, "learning the dictionary", show=progress), start=1):
             batch, z = y[rows], codes[rows]
