@@ -39,7 +39,7 @@ notebooks: $(READY)  ## run the notebooks' text and rewrite their .ipynb; one: m
 	$(BIN)/python -m tools.notebooks $(ARGS)
 
 claims: $(READY)  ## rewrite notebooks/CLAIMS.md from the executed notebooks
-	$(BIN)/python -m tools.claims
+	$(BIN)/python -m tools.claims $(ARGS)
 
 figures: $(READY)  ## redraw the pictures in images/
 	$(BIN)/python images/draw.py && $(BIN)/python images/animate.py && $(BIN)/python images/fuzzy_balls.py

@@ -77,6 +77,8 @@ def test_claims_do_not_crowd_the_page(name):
 def folder(small_pair):
     """A course of one small notebook, which keeps its one promise."""
     write_register(small_pair.parent, finished=["00_small"])
+    figures = '[SC-1]\nwhy = "two thirds"\nvalue = 0.666666667\n'
+    (small_pair.parent / claims.FIGURES).write_text(figures, encoding="utf-8")
     return small_pair.parent
 
 
@@ -143,6 +145,61 @@ def test_kept_promise_passes(folder):
 def test_broken_promise_is_caught(folder, change, told):
     edit(folder, change)
     assert told in " ".join(faults(folder))
+
+
+MOVED = "SC-1: not the figures of FIGURES.toml (value); mend it, or accept"
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ('[SC-1]\nwhy = "."\nvalue = 0.6667\n', [MOVED]),
+        ('[SC-1]\nwhy = "."\nvalue = [0.666666667]\n', []),
+        ('[SC-1]\nwhy = "."\nvalue = [0.666666667, 1.0]\n', [MOVED]),
+        ('[SC-1]\nwhy = "."\n', [MOVED]),
+        ("", [MOVED]),
+        (
+            '[SC-1]\nwhy = "."\nvalue = 0.666666667\nmore = 1.0\n',
+            [MOVED.replace("(value)", "(other names)")],
+        ),
+        (
+            '[SC-1]\nwhy = " "\nvalue = 0.666666667\n',
+            ["FIGURES.toml: SC-1 does not say why its figures are expected"],
+        ),
+        (
+            '[SC-1]\nwhy = "."\nvalue = 0.666666667\n[SC-7]\nwhy = "."\n',
+            ["FIGURES.toml: has SC-7, which no cell shows"],
+        ),
+    ],
+)
+def test_figures_that_moved_are_a_fault(folder, figures, told):
+    """Though the verdict be the same, and the page be made anew."""
+    (folder / claims.FIGURES).write_text(figures, encoding="utf-8")
+    assert faults(folder) == told
+
+
+def test_moved_figures_are_accepted_for_a_reason(folder):
+    (folder / claims.FIGURES).write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match="^why: expected a reason"):
+        claims.accept(folder, ["SC-1"], " ")
+    with pytest.raises(ValueError, match="^ids: expected claims that a notebook shows, got 'SC-2'"):
+        claims.accept(folder, ["SC-2"], "no reason")
+    assert (folder / claims.FIGURES).read_text(encoding="utf-8") == ""
+    claims.accept(folder, ["SC-1"], "measured anew")
+    assert faults(folder) == []
+    assert claims.expected_figures(folder)["SC-1"]["why"] == "measured anew"
+
+
+def test_making_the_page_accepts_nothing(folder, monkeypatch, capsys):
+    monkeypatch.setattr(claims, "ROOT", folder)
+    (folder / "notebooks").mkdir()
+    for path in folder.glob("*.*"):
+        path.rename(folder / "notebooks" / path.name)
+    moved = (folder / "notebooks" / claims.FIGURES).read_text("utf-8").replace("0.66", "0.65")
+    (folder / "notebooks" / claims.FIGURES).write_text(moved, encoding="utf-8")
+    assert claims.main([]) == 1
+    assert MOVED in capsys.readouterr().out
+    assert (folder / "notebooks" / claims.FIGURES).read_text("utf-8") == moved
 
 
 def test_promise_of_a_missing_notebook_is_caught(folder):

@@ -2,9 +2,15 @@
 
 The register (rlvebm_utils/course/claims.toml) says what is promised; the notebooks show what was
 measured. ``faults`` tells where the two disagree; the tests insist that it finds nothing.
+
+notebooks/FIGURES.toml holds the figures as they are expected. Nothing rewrites them by the way: an
+experiment that gives other ones, though its verdict be the same, is a fault until somebody says
+why, ``python -m tools.claims accept SC-2 "trained for twice as long"``.
 """
 
+import math
 import sys
+import textwrap
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +21,7 @@ import nbformat
 from rlvebm_utils.course.claims import REGISTER, Entry, register
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = "CLAIMS.md"
+PAGE, FIGURES = "CLAIMS.md", "FIGURES.toml"
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Shown:
     verdict: str
     measured: str
     rule: str
+    figures: dict[str, float | list[float]]
 
 
 def finished(path: Path = REGISTER) -> list[str]:
@@ -65,7 +72,7 @@ def _shown(name: str, number: int, cell, output) -> Shown | None:
     if not record or not line.startswith(head):
         return None
     tagged, executed = f"claim:{record['id']}" in _tags(cell), cell.execution_count is not None
-    told = record["verdict"], line.removeprefix(head), record["rule"]
+    told = record["verdict"], line.removeprefix(head), record["rule"], record["figures"]
     return Shown(record["id"], name, number, tagged, executed, *told)
 
 
@@ -76,6 +83,7 @@ def faults(folder: Path, path: Path = REGISTER) -> list[str]:
         *_promises(folder, claims, finished(path), lines),
         *_tag_faults(folder, claims, lines),
         *_line_faults(claims, lines),
+        *_figure_faults(folder, claims, lines),
     ]
 
 
@@ -113,6 +121,73 @@ def _line_faults(claims: dict[str, Entry], lines: list[Shown]) -> list[str]:
             found.append(f"{where}: shows {line.id} a second time")
         seen.add((line.id, line.notebook))
     return found
+
+
+def _figure_faults(folder: Path, claims: dict[str, Entry], lines: list[Shown]) -> list[str]:
+    """Figures that are not the expected ones, nor near enough by the entry's own tolerances."""
+    found, expected = [], expected_figures(folder)
+    shown_ids = {line.id for line in lines}
+    found += [f"{FIGURES}: has {id}, which no cell shows" for id in expected.keys() - shown_ids]
+    for line in lines:
+        entry, known = claims.get(line.id), expected.get(line.id, {})
+        if not entry:
+            continue
+        moved = [name for name in line.figures if not _near(entry, name, line.figures, known)]
+        if moved or line.figures.keys() != known.keys() - {"why"}:
+            named = ", ".join(moved) or "other names"
+            found.append(f"{line.id}: not the figures of {FIGURES} ({named}); mend it, or accept")
+        elif not known["why"].strip():
+            found.append(f"{FIGURES}: {line.id} does not say why its figures are expected")
+    return found
+
+
+def _near(entry: Entry, name: str, figures: dict, expected: dict) -> bool:
+    """Whether a figure is as expected, on this machine or another."""
+    got, known = (x if isinstance(x, list) else [x] for x in (figures[name], expected.get(name)))
+    rtol, atol = (entry.tolerances(kind).get(name, 0) for kind in ("rtol", "atol"))
+    near = (
+        math.isclose(a, b, rel_tol=rtol + 1e-8, abs_tol=atol)
+        for a, b in zip(got, known, strict=False)
+    )
+    return None not in known and len(got) == len(known) and all(near)
+
+
+def expected_figures(folder: Path) -> dict[str, dict]:
+    """What each claim's figures are expected to be: id → name → number or numbers, and "why"."""
+    return tomllib.loads((folder / FIGURES).read_text(encoding="utf-8"))
+
+
+def accept(folder: Path, ids: list[str], why: str) -> None:
+    """Expect the figures that these claims show now; why: in a few words, kept beside them."""
+    if not why.strip() or '"' in why:
+        raise ValueError(f"why: expected a reason without quotation marks, got {why!r}")
+    expected, now = expected_figures(folder), {line.id: line.figures for line in shown(folder)}
+    for id in ids:
+        if id not in now:
+            raise ValueError(f"ids: expected claims that a notebook shows, got {id!r}")
+        expected[id] = {"why": why, **now[id]}
+    _write_figures(folder / FIGURES, expected)
+
+
+def _write_figures(path: Path, expected: dict[str, dict]) -> None:
+    parts = [
+        "# The figures that the claims are expected to measure, within the register's tolerances.",
+        "# Changed on purpose only: make claims ARGS=\"accept ID 'why'\"",
+    ]
+    for id, figures in expected.items():
+        parts += ["", f"[{id}]", f'why = "{figures["why"]}"']
+        for name, value in sorted(
+            (name, value) for name, value in figures.items() if name != "why"
+        ):
+            parts += textwrap.wrap(f"{name} = {_in_toml(value)}", 100, subsequent_indent="  ")
+    path.write_text("\n".join(parts) + "\n", encoding="utf-8", newline="\n")
+
+
+def _in_toml(value: float | list[float]) -> str:
+    """Nine digits: more than any tolerance asks for."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_toml, value))}]"
+    return repr(float(f"{value:.9g}"))
 
 
 def _counts(line: Shown, entry: Entry) -> bool:
@@ -157,9 +232,14 @@ def _row(entry: Entry, line: Shown) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Write the page; returns 1, after saying why, where promises are not kept."""
     folder = ROOT / "notebooks"
+    if arguments[:1] == ["accept"] and len(arguments) > 2:
+        accept(folder, arguments[1:-1], why=arguments[-1])
+    elif arguments:
+        print("usage: python -m tools.claims [accept ID … 'why']")
+        return 2
     found = faults(folder)
     for fault in found:
         print(f"error: {fault}")
@@ -168,4 +248,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
