@@ -349,7 +349,7 @@ with torch.no_grad():
 
 # %% [markdown]
 # Drag both. The grid is what the last cells have computed: springs that double from 1/16 to 4, five radii from ½ to 2, each position the training with the same $k\sigma^2$.
-# The sliders move on a fine scale; the numbers under them say which grid point is shown.
+# The sliders stop at the points of this grid.
 
 # %% tags=["slider"]
 spring_panel(

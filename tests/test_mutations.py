@@ -404,8 +404,8 @@ MUTATIONS = {
     ),
     "show another step than the slider's": Mutation(
         "course/widgets/atoms.py",
-        {"nearest = min(self.steps, key": "nearest = max(self.steps, key"},
-        "test_atoms.py::test_the_step_slider_shows_the_nearest_snapshot",
+        {"run.snapshots[step]": "run.snapshots[1]"},
+        "test_atoms.py::test_the_step_slider_stops_at_the_snapshots_and_shows_them",
     ),
     "send the middle of the ball, without noise": Mutation(
         "course/vae.py",

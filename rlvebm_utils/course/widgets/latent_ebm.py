@@ -10,7 +10,7 @@ import torch
 
 from ...solvers import fista
 from ..plots.style import ORANGE, SEQUENTIAL
-from .panel import Scene, SliderPanel, linear_slider, picker
+from .panel import Scene, SliderPanel, picker, stops
 from .parts import as_array, colours, img, number, tile
 
 
@@ -79,20 +79,27 @@ def energy_map_panel(
     """A λ slider over the map of F(y) = min_z ½‖y − Wz‖² + λ‖z‖₁ in the plane.
 
     models: name → (dictionary of dimension 2, whether codes must be ≥ 0). points (N, 2): the data,
-    of the dictionaries' dtype. The slider runs evenly from 0 (no price on the code) to ``highest``.
+    of the dictionaries' dtype. The slider stops at 0 (no price on the code), then ever further
+    apart, up to ``highest``: most of what there is to see lies at small λ.
     """
     for name, (dictionary, _) in models.items():
         if dictionary.dim != 2:
             raise ValueError(f"models[{name!r}]: expected dimension 2, got {dictionary.dim}")
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"points: expected shape (N, 2), got {tuple(points.shape)}")
-    slider = linear_slider(0.0, highest, lam, label="λ", step=0.01)
+    slider = stops(price_stops(lam, highest), lam, label="λ")
     return _Plane(models, points, level, reach, cells).panel(
         {"lam": slider, "model": picker(list(models), label="model")},
         title=title,
         headline=f"share with F < {level:g}",
         stills=("lam", [0.0, 0.03, 0.1, 0.3, 1.0]),
     )
+
+
+def price_stops(lam: float, highest: float, fine: int = 32) -> list[float]:
+    """0, then λ in equal ratios up to ``highest``, rounded to two digits; ``lam`` is among them."""
+    grid = np.geomspace(lam / 30, highest, fine)
+    return sorted({0.0, lam, *(float(f"{one:.1e}") for one in grid)})
 
 
 class _Plane(Scene):
