@@ -16,7 +16,11 @@ from .parts import CUT
 # White paper and dark ink in every theme, so that the contrast of the palette is what we chose.
 STYLE = """<style>
 .rlv-panel { background: #fff; color: #222; color-scheme: light; padding: 10px 14px 14px;
-  box-sizing: border-box; border: 1px solid #e2e2e2; border-radius: 6px; overflow: hidden; }
+  box-sizing: border-box; border: 1px solid #e2e2e2; border-radius: 6px; overflow: visible; }
+.rlv-controls { position: sticky; top: 0; z-index: 2; background: #fff; overflow: visible; }
+/* Nothing stays in sight within an element that cuts off what is too wide, as JupyterLab has it. */
+:is(.jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output):has(.rlv-panel) {
+  overflow: visible; }
 .rlv-panel .widget-label, .rlv-panel .widget-readout { color: #222; }
 .rlv-panel .widget-readout { font-variant-numeric: tabular-nums; min-width: 4.5em; }
 .rlv-panel .widget-slider .widget-label { margin-right: 12px; }

@@ -19,7 +19,7 @@ from .parts import number
 
 # A panel's cell alone, in a fresh kernel, is a NameError, and Jupyter has cleared what stood under
 # it by then: nothing of ours runs before. So the panel at rest says what comes first.
-RUN = "run the cells above (Run ▸ Run All Above Selected Cell), then this one"
+RUN = "run all cells above, then this one"
 
 
 def log_slider(
@@ -167,6 +167,7 @@ class SliderPanel:
             [*self.controls.values(), reset],
             layout={"flex_flow": "row wrap", "align_items": "center", "width": "100%"},
         )
+        row.add_class("rlv-controls")  # stays in sight while the picture under it is scrolled
         heading = ipywidgets.HTML(
             f'{STYLE}<h4 class="rlv-title">{html.escape(self.title)}</h4>',
             layout={"margin": "0"},
