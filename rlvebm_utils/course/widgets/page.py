@@ -16,17 +16,19 @@ from .parts import CUT
 # White paper and dark ink in every theme, so that the contrast of the palette is what we chose.
 STYLE = """<style>
 .rlv-panel { background: #fff; color: #222; color-scheme: light; padding: 10px 14px 14px;
-  box-sizing: border-box; border: 1px solid #e2e2e2; border-radius: 6px; overflow: visible; }
+  box-sizing: border-box; border: 1px solid #e2e2e2; border-radius: 6px; overflow: visible;
+  margin-bottom: 14px; }
 .rlv-controls { position: sticky; top: 0; z-index: 2; background: #fff; overflow: visible; }
 /* Nothing stays in sight within an element that cuts off what is too wide, as JupyterLab has it. */
 :is(.jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output):has(.rlv-panel) {
-  overflow: visible; }
+  overflow: visible; min-width: 0; }
 .rlv-panel .widget-label, .rlv-panel .widget-readout { color: #222; }
 .rlv-panel .widget-readout { font-variant-numeric: tabular-nums; min-width: 4.5em; }
 .rlv-panel .widget-slider .widget-label { margin-right: 12px; }
 .rlv-panel .widget-slider, .rlv-panel .widget-dropdown { margin-right: 14px; }
-.rlv-panel select, .rlv-panel option, .rlv-panel button.jupyter-button { background: #fff;
-  color: #222; border: 1px solid #767676; }
+.rlv-panel .widget-dropdown { max-width: calc(100% - 14px); }
+.rlv-panel select, .rlv-panel option, .rlv-panel button.jupyter-button { color: #222;
+  background-color: #fff; border: 1px solid #767676; }
 .rlv-panel [role=slider]:focus, .rlv-panel .ui-slider-handle:focus, .rlv-panel input:focus {
   outline: 3px solid #0072B2; outline-offset: 2px; }
 .rlv-title { margin: 0 0 2px; font-size: 15px; line-height: 1.4; font-weight: 600; color: #222; }
