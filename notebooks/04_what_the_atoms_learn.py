@@ -195,7 +195,7 @@ training_panel({"digits": from_step_one(strokes), "photographs": from_step_one(s
 # ## 3 · What λ decides
 #
 # λ = 0.2 for digits and 1.5 for photographs were choices. The next cell learns from both with four prices, 0.2, 0.5, 1.5 and 4; then there is a slider over the outcome:
-# the atoms learned at each λ, and how many of them samples need at that λ from which nothing was learned.
+# the atoms learned at each λ, and how many of them are needed, at that λ, by samples that nothing was learned from.
 #
 # **Predict:** with a very small λ a code may use almost all atoms. Will there still be strokes? Still edges?
 
