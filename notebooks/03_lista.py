@@ -58,6 +58,7 @@ from torch import nn
 from rlvebm_utils import (
     LISTA,
     Dictionary,
+    encode,
     energy,
     fista,
     ista,
@@ -546,7 +547,7 @@ lista3, patch = results[0][2][3], unseen[0][7]
 
 @torch.no_grad()
 def codes_at(lam):
-    best = fista(dictionary, patch, lam).z
+    best = encode(dictionary, patch, lam).z
     return {"best": best, "fixed": lista3(patch), "scaled": lista3(patch, lam=lam)}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...solvers import fista
+from ...fast.codes import encode
 from ..plots.style import ORANGE, SEQUENTIAL
 from .panel import Scene, SliderPanel, picker, stops
 from .parts import as_array, colours, img, number, tile
@@ -103,7 +103,7 @@ def price_stops(lam: float, highest: float, fine: int = 32) -> list[float]:
 
 
 class _Plane(Scene):
-    """F on a grid, around the unit circle and at the data."""
+    """F on a grid, around the unit circle and at the data; each solve starts from the last one."""
 
     def __init__(self, models, points: torch.Tensor, level: float, reach: float, cells: int):
         self.models, self.names, self.points = models, list(models), points
@@ -114,11 +114,15 @@ class _Plane(Scene):
         circle = torch.stack([angle.cos(), angle.sin()], 1)
         self.everything = torch.cat([grid, circle, points])
         self.sizes = [len(grid), len(circle), len(points)]
+        self.last: dict[int, torch.Tensor] = {}  # per model: its codes
 
     def compute(self, lam, model):
         dictionary, nonnegative = self.models[self.names[model]]
-        F = fista(dictionary, self.everything, lam, nonnegative=nonnegative, tol=1e-3).energy
-        on_grid, on_circle, on_data = F.split(self.sizes)
+        options = {"nonnegative": nonnegative, "tol": 1e-6, "z0": self.last.get(model)}
+        solution = encode(dictionary, self.everything, lam, **options)
+        if lam:  # codes without a price are full, and a bad start for sparse ones
+            self.last[model] = solution.z
+        on_grid, on_circle, on_data = solution.energy.split(self.sizes)
         return {
             "F": on_grid.reshape(self.cells, self.cells).numpy(),
             "area": float((on_grid < self.level).double().mean()),
