@@ -9,7 +9,8 @@ for every panel:
 
 - presses an arrow key 60 times. In the page a clock runs from the key's own time stamp, over the
   change of the picture, to the moment after the browser has painted the frame with it;
-- drags the handle through 60 moves, one every 40 ms, and counts the frames that show a new picture;
+- drags the handle through 60 moves, one every 40 ms, and counts the frames that show a new picture
+  (where the slider passes fewer stops than that, no more can differ);
 - drags once more while the screen is recorded, and counts frames in which a part of the panel that
   should have something on it has nothing.
 
@@ -66,13 +67,13 @@ WATCH = """panel => {
 }"""
 
 
-def key_presses(panel, handle) -> list[float]:
+def key_presses(panel, handle, stops: int) -> list[float]:
     """Milliseconds from each key press to its pixels; half of the steps up, half down."""
     handle.focus()
-    times = []
+    times, way = [], min(10, stops)
     for press in range(PRESSES):
         panel.page.evaluate("window.painted = []")
-        panel.page.keyboard.press("ArrowRight" if press % 20 < 10 else "ArrowLeft")
+        panel.page.keyboard.press("ArrowRight" if press % (2 * way) < way else "ArrowLeft")
         panel.page.wait_for_function("window.painted.length > 0", timeout=5000)
         pressed, shown = panel.page.evaluate("window.painted[0]")
         times.append(shown - pressed)
@@ -150,7 +151,10 @@ def measure(page, server, name: str) -> list[dict]:
         panel.settle()
         panel.box.evaluate(WATCH)
         handle = panel.handles()[0]
-        times = key_presses(panel, handle)
+        panel.press(handle, "Home")
+        panel.settle()
+        stops = panel.room(handle)
+        times = key_presses(panel, handle, stops)
         count = redraws(panel, handle)
         blank, recorded = blank_frames(panel, handle)
         results.append(
@@ -162,6 +166,7 @@ def measure(page, server, name: str) -> list[dict]:
                 "p90_ms": round(float(np.quantile(times, 0.9)), 1),
                 "redraws": count,
                 "moves": MOVES,
+                "stops_passed": round(0.6 * stops) - round(0.1 * stops),  # as many can differ
                 "blank_frames": blank,
                 "recorded_frames": recorded,
                 "load_average": round(os.getloadavg()[0], 2),

@@ -551,10 +551,10 @@ claim("EBM-2", plane=free.max(), halves=highest, F=list(typical.values()), won=l
 
 # %%
 print("how often the true half has less energy than …   (mean F of the true half)")
-for lam in (0.03, 0.1, 0.3, 1.0, 3.0):
-    f = {name: F_given_x(0, below, lam) for name, below in offers.items()}
+for cost in (0.03, 0.1, 0.3, 1.0, 3.0):
+    f = {name: F_given_x(0, below, cost) for name, below in offers.items()}
     row = "  ".join(f"{name} {wins(f['true'], f[name]):.2f}" for name in list(offers)[1:])
-    print(f"λ = {lam:<8} {row}   ({f['true'].mean():.1f})")
+    print(f"λ = {cost:<8} {row}   ({f['true'].mean():.1f})")
 alone = {name: 0.5 * error(pred(x_some), below) for name, below in offers.items()}
 row = "  ".join(f"{name} {wins(alone['true'], alone[name]):.2f}" for name in list(offers)[1:])
 print(f"Pred alone   {row}   ({alone['true'].mean():.1f})")
@@ -788,13 +788,13 @@ def my_energy(W, y, z, lam):
     return ...
 
 
-W, y = torch.tensor([[1.0, 0.0, 0.6], [0.0, 1.0, 0.8]]), torch.tensor([1.0, 2.0])
-z = torch.tensor([0.0, 0.5, -1.0])
+W_toy, y_toy = torch.tensor([[1.0, 0.0, 0.6], [0.0, 1.0, 0.8]]), torch.tensor([1.0, 2.0])
+z_toy = torch.tensor([0.0, 0.5, -1.0])
 check(
     my_energy,
     lambda W, y, z, lam: energy(Dictionary(W), y, z, lam),
-    (W, y, z, 0.3),
-    (W, y, z, 0.0),
+    (W_toy, y_toy, z_toy, 0.3),
+    (W_toy, y_toy, z_toy, 0.0),
     hint="both norms act on whole vectors: sum over the entries",
 )
 
@@ -824,13 +824,13 @@ def one_by_one(y, W):
     return min(0.5 * torch.dist(y, w) ** 2 for w in W.T)
 
 
-W = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
+W_toy = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
 check(
     F_one_hot,
     one_by_one,
-    (W[:, 4], W),
-    (torch.ones(5), W),
-    (torch.zeros(5), W),
+    (W_toy[:, 4], W_toy),
+    (torch.ones(5), W_toy),
+    (torch.zeros(5), W_toy),
     hint="y[:, None] - W has all the differences as columns",
 )
 
@@ -852,24 +852,24 @@ import torch
 from rlvebm_utils import Dictionary, fista
 from rlvebm_utils.course.exercises import check
 
-W = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+W_toy = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
 def F_at(lam, y, F1):
     return ...
 
 
-def F(y, lam=1.0):
-    return fista(Dictionary(W), y, lam, tol=1e-8).energy
+def F_toy(y, lam=1.0):
+    return fista(Dictionary(W_toy), y, lam, tol=1e-8).energy
 
 
-y = torch.arange(1, 5).double()
+y_toy = torch.arange(1, 5).double()
 check(
     F_at,
-    lambda lam, y, F1: F(y, lam),
-    (0.5, y, F),
-    (2.0, y, F),
-    (0.1, -y, F),
+    lambda lam, y, F1: F_toy(y, lam),
+    (0.5, y_toy, F_toy),
+    (2.0, y_toy, F_toy),
+    (0.1, -y_toy, F_toy),
     hint="how does E change when y, z and λ are all divided by λ?",
 )
 

@@ -493,11 +493,18 @@ claim("ERR-6", both=change["divide both"], inverse=change["unit columns"])
 # this just cuts shrinkage at zero: $\max(v - t, 0)$. The atoms start as noise; watch eight of them.
 
 # %%
-lam = 0.15
+lam_strokes = 0.15
 stages = (0, 4, 16, 100)
 learned = [
     learn_dictionary(
-        Y_train, 256, lam, nonnegative=True, steps=100, seed=seed, snapshots=stages, progress=True
+        Y_train,
+        256,
+        lam_strokes,
+        nonnegative=True,
+        steps=100,
+        seed=seed,
+        snapshots=stages,
+        progress=True,
     )
     for seed in range(3)
 ]
@@ -518,7 +525,7 @@ size = Y_test.square().sum(1)
 spread = (Y_test - Y_train.mean(0)).square().sum()  # the variance to explain
 share, count, rebuilt, area = {}, {}, {}, {}
 for name, d in dictionaries.items():
-    z = fista(d, Y_test, lam, nonnegative=True, tol=1e-3).z
+    z = fista(d, Y_test, lam_strokes, nonnegative=True, tol=1e-3).z
     error = (Y_test - d.decode(z)).square().sum(1)
     share[name] = float(1 - error.sum() / spread)
     count[name] = float((z > 0).double().sum(1).mean())
@@ -549,9 +556,9 @@ claim("MNIST-1", strokes=components, share=shares, nearly=nearly, area=smaller)
 # **The lecture says** that a code has at most $m \ll n$ non-zeros, so that each $Wz$ lies in the span of $m$ columns of $W$.
 
 # %% tags=["claim:SC-2"]
-codes = fista(strokes, Y_test, lam, nonnegative=True)
+codes = fista(strokes, Y_test, lam_strokes, nonnegative=True)
 m = (codes.z > 0).sum(1)
-y, z = Y_test[3], codes.z[3]
+z = codes.z[3]  # of the 2 again
 named = z.argsort(descending=True)[: int(m[3])]
 projected = (
     strokes.W[:, named] @ torch.linalg.lstsq(strokes.W[:, named], strokes.decode(z)).solution
@@ -630,14 +637,15 @@ def package_step(W, y, z, lam, L):
     return ista(Dictionary(W), y, lam, z0=z, tol=None, max_iter=1).z
 
 
-W = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-y, z, L = W[:, 0] + W[:, 1], torch.ones(6).double(), Dictionary(W).lipschitz()
+W_toy = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+y_toy, z_toy = W_toy[:, 0] + W_toy[:, 1], torch.ones(6).double()
+L_toy = Dictionary(W_toy).lipschitz()
 check(
     step,
     package_step,
-    (W, y, 0 * z, 0.1, L),
-    (W, y, z, 0.1, L),
-    (W, y, z, 50.0, L),
+    (W_toy, y_toy, 0 * z_toy, 0.1, L_toy),
+    (W_toy, y_toy, z_toy, 0.1, L_toy),
+    (W_toy, y_toy, z_toy, 50.0, L_toy),
     hint="the gradient is Wᵀ(Wz − y); soft_threshold(v, t) shrinks v by t",
 )
 

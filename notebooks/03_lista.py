@@ -58,6 +58,7 @@ from torch import nn
 from rlvebm_utils import (
     LISTA,
     Dictionary,
+    encode,
     energy,
     fista,
     ista,
@@ -546,7 +547,7 @@ lista3, patch = results[0][2][3], unseen[0][7]
 
 @torch.no_grad()
 def codes_at(lam):
-    best = fista(dictionary, patch, lam).z
+    best = encode(dictionary, patch, lam).z
     return {"best": best, "fixed": lista3(patch), "scaled": lista3(patch, lam=lam)}
 
 
@@ -633,8 +634,8 @@ import torch
 from rlvebm_utils import Dictionary, ista, soft_threshold
 from rlvebm_utils.course.exercises import check
 
-W = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-L, lam = Dictionary(W).lipschitz(), 0.3
+W_toy = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+L_toy, lam_toy = Dictionary(W_toy).lipschitz(), 0.3
 
 
 def my_lista(y, W_e, S, theta, K):
@@ -642,14 +643,15 @@ def my_lista(y, W_e, S, theta, K):
 
 
 def rounds(y, K):
-    return my_lista(y, W / L, torch.eye(6).double() - W.T @ W / L, lam / L, K)
+    S_toy = torch.eye(6).double() - W_toy.T @ W_toy / L_toy
+    return my_lista(y, W_toy / L_toy, S_toy, lam_toy / L_toy, K)
 
 
 def iterations(y, K):
-    return ista(Dictionary(W), y, lam, tol=None, max_iter=K).z
+    return ista(Dictionary(W_toy), y, lam_toy, tol=None, max_iter=K).z
 
 
-y = W[:, 0] + W[:, 1]
+y = W_toy[:, 0] + W_toy[:, 1]
 check(rounds, iterations, (y, 1), (y, 2), (y, 7), hint="the first round has no code to add yet")
 
 # %% [markdown]
@@ -708,18 +710,19 @@ def lam_for(c, lam):
     return ...
 
 
-W = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-network, y = LISTA(Dictionary(W), 0.3, steps=3).requires_grad_(False), W[:, 0] + W[:, 1]
+atoms = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+trained = LISTA(Dictionary(atoms), 0.3, steps=3).requires_grad_(False)
+sample = atoms[:, 0] + atoms[:, 1]
 
 
 def my_code(c):
     lam = lam_for(c, 0.3)
-    return lam if lam is ... else network(c * y, lam=lam)
+    return lam if lam is ... else trained(c * sample, lam=lam)
 
 
 check(
     my_code,
-    lambda c: c * network(y),
+    lambda c: c * trained(sample),
     (1.0,),
     (2.0,),
     (0.1,),

@@ -194,8 +194,8 @@ training_panel({"digits": from_step_one(strokes), "photographs": from_step_one(s
 #
 # ## 3 · What λ decides
 #
-# λ = 0.2 for digits and 1.5 for photographs were choices. The next cell learns from both with four prices, 0.2, 0.5, 1.5 and 4; then there is a slider over the outcome. Between these λ it shows
-# the atoms learned at the nearest one, and how many of them samples need when they are coded anew at the λ of the slider.
+# λ = 0.2 for digits and 1.5 for photographs were choices. The next cell learns from both with four prices, 0.2, 0.5, 1.5 and 4; then there is a slider over the outcome:
+# the atoms learned at each λ, and how many of them are needed, at that λ, by samples that nothing was learned from.
 #
 # **Predict:** with a very small λ a code may use almost all atoms. Will there still be strokes? Still edges?
 

@@ -411,8 +411,8 @@ def package_emptying(K, Y):
 
 
 K = torch.arange(18, dtype=torch.float64).reshape(2, 3, 3) - 4
-Y = torch.arange(30, dtype=torch.float64).reshape(5, 6).cos()
-check(emptying, package_emptying, (K, Y), (K, -Y), hint="an atom is a kernel at a place")
+Y_toy = torch.arange(30, dtype=torch.float64).reshape(5, 6).cos()
+check(emptying, package_emptying, (K, Y_toy), (K, -Y_toy), hint="an atom is a kernel at a place")
 
 # %% [markdown]
 # <details><summary>Solution</summary>

@@ -305,15 +305,15 @@ def package_encode(Y, C, b, g):
 
 
 generator = torch.Generator().manual_seed(0)
-Y, C, b, g = (
+Y_toy, C_toy, b, g = (
     torch.randn(shape, generator=generator, dtype=torch.float64)
     for shape in ((2, 9, 8), (3, 5, 5), (3,), (3,))
 )
 check(
     encode,
     package_encode,
-    (Y, C, b, g),
-    (Y, C, 0 * b, -g),
+    (Y_toy, C_toy, b, g),
+    (Y_toy, C_toy, 0 * b, -g),
     hint="torch.nn.functional.conv2d wants images (N, 1, h, w) and kernels (n, 1, a, a); g[:, None, None] multiplies maps",
 )
 

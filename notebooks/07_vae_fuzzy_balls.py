@@ -349,7 +349,7 @@ with torch.no_grad():
 
 # %% [markdown]
 # Drag both. The grid is what the last cells have computed: springs that double from 1/16 to 4, five radii from ½ to 2, each position the training with the same $k\sigma^2$.
-# The sliders move on a fine scale; the numbers under them say which grid point is shown.
+# The sliders stop at the points of this grid.
 
 # %% tags=["slider"]
 spring_panel(
@@ -488,8 +488,8 @@ claim("VAE-6", without=dots, medians=medians, cloud=cloud.flatten(), unused=unus
 # grid, so all of it can be checked: the KL against PyTorch's own and against a Monte-Carlo estimate, and the bound on real digits.
 
 # %%
-model, balls = variational[0]
-few = first(balls, 200)
+model, sized = variational[0]  # balls that have learned their sizes
+few = first(sized, 200)
 q = torch.distributions.Normal(few.mean, few.variance.sqrt())
 p = torch.distributions.Normal(0.0, 1.0)
 ours = 0.5 * (few.mean**2 + few.variance - few.variance.log() - 1).sum(1)  # spring + size
@@ -559,7 +559,7 @@ with torch.no_grad():
     )
 
 # %% tags=["slider"]
-walk_panel(model, balls, labels, title="Drag the cross: every point is a picture")
+walk_panel(model, sized, labels, title="Drag the cross: every point is a picture")
 
 # %% [markdown]
 # ## Try it yourself

@@ -3,13 +3,15 @@
 import sys
 from collections.abc import Iterable, Iterator
 
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
 
 def track(steps: Iterable, label: str, show: bool = True) -> Iterator:
     """Iterate over ``steps`` (of known length) and show how far it is.
 
-    In a notebook the recorded output is the one line ``label: N steps``, the same on every machine;
-    the bar moves above it while the cell runs. Elsewhere tqdm draws its bar on stderr when the run
-    takes more than two seconds.
+    In a notebook a bar moves under the cell while it runs, and leaves nothing behind: not on the
+    page, and not in the file. A bar inside a bar takes its place until it is done. Elsewhere tqdm
+    draws its bar on stderr when the run takes more than two seconds.
     """
     if not show:
         return iter(steps)
@@ -26,17 +28,53 @@ def _in_notebook() -> bool:
 
 
 def _notebook_bar(steps, label: str) -> Iterator:
-    from IPython.display import display
     from ipywidgets import HTML, HBox, IntProgress
 
     bar, count = IntProgress(max=len(steps)), HTML()
-    view = {
-        "version_major": 2,
-        "version_minor": 0,
-        "model_id": HBox([HTML(label), bar, count]).model_id,
-    }
-    text = f"{label}: {len(steps)} steps"
-    display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
-    for done, step in enumerate(steps, start=1):
-        yield step
-        bar.value, count.value = done, f"{done} of {len(steps)}"
+    place, row = _Place.of_this_cell(), HBox([HTML(label), bar, count])
+    place.show(row)
+    try:
+        for done, step in enumerate(steps, start=1):
+            yield step
+            bar.value, count.value = done, f"{done} of {len(steps)}"
+    finally:
+        place.remove(row)
+
+
+class _Place:
+    """Where the bars of one cell stand: one output, which shows the last one that is not done."""
+
+    last = None
+
+    @classmethod
+    def of_this_cell(cls) -> "_Place":
+        from IPython import get_ipython
+
+        cell = get_ipython().execution_count
+        if cls.last is None or cls.last.cell != cell:
+            cls.last = cls(cell)
+        return cls.last
+
+    def __init__(self, cell: int):
+        from IPython.display import DisplayHandle
+
+        self.cell, self.rows, self.output, self.shown = cell, [], DisplayHandle(), False
+
+    def show(self, row) -> None:
+        self.rows.append(row)
+        self._show_last()
+
+    def remove(self, row) -> None:
+        self.rows.remove(row)
+        self._show_last()
+        for widget in (*row.children, row):
+            widget.close()
+
+    def _show_last(self) -> None:
+        """No text beside the view: nothing but the view is there to be recorded, and it goes."""
+        data = {}
+        if self.rows:
+            view = {"version_major": 2, "version_minor": 0, "model_id": self.rows[-1].model_id}
+            data = {WIDGET_VIEW: view}
+        (self.output.update if self.shown else self.output.display)(data, raw=True)
+        self.shown = True

@@ -1,9 +1,10 @@
 """What notebook 04 stands on: atoms of photographs are Gabor functions if learning is sound."""
 
+import numpy as np
 import pytest
 import torch
 
-from rlvebm_utils import Dictionary, learn_dictionary, learning
+from rlvebm_utils import Dictionary, fista, learn_dictionary, learning
 from rlvebm_utils.course.data import extract_patches, load_photographs, whiten
 from rlvebm_utils.course.gabor import fit_gabors
 from rlvebm_utils.course.plots.atoms import sheet
@@ -74,34 +75,35 @@ def runs():
     return {"ink": learn_dictionary(y.abs(), 20, 0.5, nonnegative=True, **options), "waves": signed}
 
 
-def test_the_step_slider_shows_the_nearest_snapshot(runs):
+def test_the_step_slider_stops_at_the_snapshots_and_shows_them(runs):
     panel = training_panel(runs)
-    assert panel.error is None and "after step 1 " in panel.html
-    for step, nearest in ((2.5, 3), (7, 8), (20, 20), (1, 1)):
-        panel.controls["step"].value = step
-        assert panel.error is None and f"after step {nearest} " in panel.html
+    slider = panel.controls["step"]
+    assert [label for label, _ in slider.options] == ["1", "3", "8", "20"]
+    for place in (1, 2, 3, 0):
+        slider.index = place
+        step = slider.value
+        assert panel.error is None and f"after step {step} " in panel.html
         state = panel.state(step=step)
-        assert torch.equal(state["atoms"]["waves"], runs["waves"].snapshots[nearest])
+        assert torch.equal(state["atoms"]["waves"], runs["waves"].snapshots[step])
         ink, waves = panel.draw(state)
         assert waves.signed and not ink.signed
 
 
-def test_the_lambda_slider_codes_anew_with_the_nearest_dictionary(runs):
+def test_the_lambda_slider_stops_where_atoms_were_learned_and_codes_with_them(runs):
     dictionaries = {0.2: runs["waves"].dictionary, 2.0: Dictionary(torch.eye(16).double())}
     y = torch.randn(30, 16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     notes = {"note": {0.2: "low", 2.0: "high"}}
-    panel = dictionary_panel({"waves": dictionaries}, {"waves": (y, False)}, notes, lam=0.3)
-    seen = []
-    for lam in (0.2, 0.5, 0.7, 2.0):
-        panel.controls["lam"].value = lam
-        assert panel.error is None
-        state = panel.state(lam=lam)
-        seen.append((state["nearest"], state["use"]["waves"]))
-    assert [nearest for nearest, _ in seen] == [0.2, 0.2, 2.0, 2.0]
-    assert seen[0][1] > seen[1][1] and seen[2][1] > seen[3][1]
+    panel = dictionary_panel({"waves": dictionaries}, {"waves": (y, False)}, notes, lam=0.2)
+    assert [label for label, _ in panel.controls["lam"].options] == ["0.200", "2.00"]
+    z = fista(dictionaries[0.2], y, 0.2, tol=1e-3).z
     # With the identity for a dictionary, an entry is in use if it is larger than λ.
-    assert seen[3][1] == pytest.approx(float((y.abs() > 2).double().sum(1).mean()))
-    assert "high" in panel.html
+    for lam, in_use, note in ((0.2, z != 0, "low"), (2.0, y.abs() > 2, "high")):
+        panel.controls["lam"].value = lam
+        assert panel.error is None and note in panel.html
+        use = panel.state(lam=lam)["use"]["waves"]
+        assert use == pytest.approx(float(in_use.double().sum(1).mean()))
+        (sheet_shown,) = panel.draw(panel.state(lam=lam))
+        assert np.array_equal(sheet_shown.image, sheet(dictionaries[lam].W, 8, 64))
 
 
 def test_panels_refuse_what_does_not_go_together(runs):

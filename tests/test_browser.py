@@ -56,6 +56,8 @@ Y = (torch.rand(3, 40) < 0.2).double() @ W.T + 0.05 * torch.rand(3, 64)
 sparse_coding_panel(Dictionary(W), Y, shape=(8, 8), nonnegative=True)
 """
 
+APART = [SMALL[: SMALL.rindex("sparse")], SMALL[SMALL.rindex("sparse") :]]  # the panel by itself
+
 FAILING = """\
 def compute(lam):
     if lam > 1:
@@ -80,7 +82,8 @@ def chromium() -> str:
 def server(chromium, tmp_path_factory):
     """A front end over the notebooks' panels, and two small notebooks made here."""
     root = tmp_path_factory.mktemp("notebooks")
-    for name, cells in {**NOTEBOOKS, "small": [SMALL], "failing": [SMALL, FAILING]}.items():
+    ours = {"small": [SMALL], "failing": [SMALL, FAILING], "apart": [*APART, "print(len(W))"]}
+    for name, cells in {**NOTEBOOKS, **ours}.items():
         write_notebook(root / f"{name}.ipynb", cells)
     scratch = tmp_path_factory.mktemp("jupyter")
     python = PYTHON or sys.executable
@@ -228,22 +231,32 @@ def check_exported(page, path: Path) -> None:
     page = page.context.browser.new_page(offline=True)
     page.on("request", lambda request: requests.append(request.url))
     page.goto(path.as_uri())
-    slider, picture = page.get_by_role("slider"), page.locator(".rlv-tiles")
-    assert slider.count() == 1
-    assert page.get_by_role("slider", name=page.locator("label").inner_text().split()[0]).count()
+    assert page.title() == page.get_by_role("heading").inner_text() != ""
+    assert page.get_by_role("slider").count() >= 1
+    for row in page.locator("label").all():
+        check_exported_control(page, row)
+    assert {url.split(":")[0] for url in requests} <= {"file", "data"}
+    page.close()
+
+
+def check_exported_control(page, row) -> None:
+    """From its first place to the next one and to the last, and back by mouse."""
+    lists, picture = row.locator("select"), page.locator(".rlv-tiles")
+    control = (
+        lists if lists.count() else row.get_by_role("slider", name=row.inner_text().split()[0])
+    )
     seen = []
-    for key in ("Home", "ArrowRight", "End"):
-        slider.press(key)
-        value = slider.get_attribute("aria-valuetext")
-        assert value == page.locator("output").inner_text() != ""
+    for key in ("Home", "ArrowDown" if lists.count() else "ArrowRight", "End"):
+        control.press(key)
+        value = control.get_attribute("aria-valuetext")
+        assert lists.count() or value == row.locator("output").inner_text() != ""
         assert picture.locator("img, svg").count() > 0
         seen.append((value, picture.get_attribute("aria-label"), picture.screenshot()))
     (lowest, low, pixels), (next_value, _, _), (highest, high, other_pixels) = seen
-    assert lowest != next_value != highest and low != high and pixels != other_pixels
-    slider.click(position={"x": 1, "y": 5})
-    assert picture.get_attribute("aria-label") == low
-    assert {url.split(":")[0] for url in requests} <= {"file", "data"}
-    page.close()
+    assert lowest != next_value and lowest != highest and low != high and pixels != other_pixels
+    if not lists.count():
+        control.click(position={"x": 1, "y": 5})
+        assert picture.get_attribute("aria-label") == low
 
 
 def test_the_panel_alone(page, server):
@@ -288,6 +301,101 @@ def test_an_error_appears_in_the_panel_and_goes(page, server):
     panel.drag(handle, 0.1)
     panel.shown()
     assert panel.error() is None and panel.box.locator("svg").count() == 1
+
+
+# ---- a notebook that is left and found again, run out of order, in other lights and sizes ----
+
+
+@lab_only
+def test_a_saved_notebook_is_found_as_it_was_left(page, server):
+    """Saved, opened with a new kernel: the panel's text and its still figure, and no question at
+    closing. Then its cell alone, which says what is missing; then the cells in any order.
+    """
+    run_notebook(page, server, "apart.ipynb")
+    (panel,) = panels(page)
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function(f"!{NOTEBOOK}.context.model.dirty")
+    assert panel.box.is_visible(), "what is saved does not concern the live page"
+    server.shut_down_kernels()
+    open_notebook(page, server, "apart.ipynb")
+    cell = page.locator(".jp-CodeCell").nth(1)
+    assert "to move it, run all cells above" in cell.inner_text()
+    assert cell.locator("img").evaluate("one => one.complete && one.naturalWidth") > 100
+    assert not page.get_by_text("Error displaying widget").count()
+    page.screenshot(path=ARTEFACTS / "lab-reopened.png")
+    assert not page.evaluate(f"{NOTEBOOK}.context.model.dirty"), "closing it would ask to save"
+    run_cells(page, 1)
+    assert "NameError: name 'sparse_coding_panel'" in cell.inner_text()
+    run_cells(page, 0, 3, 1, 2, 0, 1)
+    (panel,) = panels(page)
+    panel.place = -1  # the kernel has shown it twice
+    check_panel(panel)
+
+
+@lab_only
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_dark_on_white_at_any_size(page, server, theme):
+    """In both themes, on a small window and at 200 %: legible, whole, the slider in sight."""
+    run_notebook(page, server, "small.ipynb")
+    (panel,) = panels(page)
+    page.evaluate(
+        f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: '{theme}'}})"
+    )
+    page.wait_for_function(f"document.body.dataset.jpThemeName == '{theme}'")
+    for width, height in ((800, 600), (1366 // 2, 768 // 2)):
+        page.set_viewport_size({"width": width, "height": height})
+        panel.settle()
+        assert panel.box.evaluate(CUT_OFF) == []
+        panel.box.locator(".rlv-tiles").evaluate("one => one.scrollIntoView({block: 'end'})")
+        page.screenshot(path=ARTEFACTS / f"lab-{theme.split()[1].lower()}-{width}.png")
+        (handle,) = panel.handles()
+        before = panel.shown().words
+        box = handle.bounding_box()
+        assert 0 < box["y"] < height - 100, "the slider is scrolled away from its picture"
+        page.mouse.click(box["x"] + 60, box["y"] + 8)  # nothing lies over it
+        assert panel.shown().words != before
+    for control in panel.box.locator("select, button, .widget-readout, .widget-label").all():
+        ink, paper = control.evaluate(COLOURS)
+        assert ink < 60 and paper > 240, control.inner_text()
+
+
+NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+
+# How light the text of an element is and what lies behind it, 0 to 255.
+COLOURS = """element => {
+    const light = colour => Math.max(...colour.match(/[0-9.]+/g).slice(0, 3).map(Number));
+    let behind = element;
+    while (/rgba\\(.*, 0\\)/.test(getComputedStyle(behind).backgroundColor)) {
+        behind = behind.parentElement;
+    }
+    return [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(light);
+}"""
+
+
+def open_notebook(page, server, name: str) -> None:
+    """With a new kernel, and nothing run."""
+    page.goto("about:blank")
+    page.goto(f"{server.url}/{server.front_end.address.format(name=name, token=server.token)}")
+    page.wait_for_function(server.front_end.opened)
+    page.evaluate(
+        f"{NOTEBOOK}.sessionContext.ready.then(() => {NOTEBOOK}.sessionContext.session"
+        ".kernel.info).then(() => { window.connected = true; })"
+    )
+    page.wait_for_function("window.connected")
+
+
+def run_cells(page, *places: int) -> None:
+    """These code cells, one after the other, whether they fail or not."""
+    for place in places:
+        page.evaluate(
+            f"""() => {{
+                window.ran = false;
+                {NOTEBOOK}.content.activeCellIndex = {place};
+                window.jupyterapp.commands.execute('notebook:run-cell')
+                    .finally(() => {{ window.ran = true; }});
+            }}"""
+        )
+        page.wait_for_function("window.ran")
 
 
 @lab_only

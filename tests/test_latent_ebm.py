@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rlvebm_utils import Dictionary
-from rlvebm_utils.course.widgets.latent_ebm import EnergyMap, energy_map_panel, outline
+from rlvebm_utils.course.widgets.latent_ebm import EnergyMap, energy_map_panel, outline, price_stops
 
 POINTS = torch.tensor([[0.5, 0.0], [0.0, 1.0]], dtype=torch.float64)
 AXES = {"axes": (Dictionary(torch.eye(2, dtype=torch.float64)), False)}
@@ -53,7 +53,7 @@ def test_codes_are_nonnegative_only_where_asked():
 def test_every_move_is_solved_and_told():
     panel = energy_map_panel(AXES, POINTS, cells=30)
     seen = set()
-    for lam in (0.0, 0.1, 0.5):
+    for lam in (0.0, 0.1, 0.56):
         panel.controls["lam"].value = lam
         assert panel.error is None
         area = f"{100 * panel.state(lam=lam, model=0)['area']:.1f} %"
@@ -62,6 +62,14 @@ def test_every_move_is_solved_and_told():
     assert len(seen) == 3
     panel.controls["lam"].value = 0.0
     assert "100.0 %" in panel.html
+
+
+def test_stops_lie_closer_where_there_is_more_to_see():
+    stops = price_stops(0.1, 1.2)
+    assert stops[0] == 0 and 0.1 in stops and stops[-1] == 1.2
+    ratios = np.divide(stops[2:], stops[1:-1])
+    assert 1.1 < ratios.min() and ratios.max() < 1.4
+    assert 0.07 in price_stops(0.07, 1.0), "the slider can start there"
 
 
 def test_dots_are_where_the_points_are():

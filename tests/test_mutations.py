@@ -404,8 +404,23 @@ MUTATIONS = {
     ),
     "show another step than the slider's": Mutation(
         "course/widgets/atoms.py",
-        {"nearest = min(self.steps, key": "nearest = max(self.steps, key"},
-        "test_atoms.py::test_the_step_slider_shows_the_nearest_snapshot",
+        {"run.snapshots[step]": "run.snapshots[1]"},
+        "test_atoms.py::test_the_step_slider_stops_at_the_snapshots_and_shows_them",
+    ),
+    "a stop gives another value than it says": Mutation(
+        "course/widgets/panel.py",
+        {"options=[(number(value), value) for": "options=[(number(value), -value) for"},
+        "test_widgets.py::test_stops_say_the_values_that_they_give",
+    ),
+    "an exported page mixes up its two controls": Mutation(
+        "course/widgets/page.py",
+        {"rows.append([readouts_html(shown)": "rows.insert(0, [readouts_html(shown)"},
+        "test_widgets.py::test_a_page_has_the_controls_that_are_named_and_a_picture_for_every_choice",
+    ),
+    "leave a bar behind that is done": Mutation(
+        "progress.py",
+        {"place.remove(row)": "pass"},
+        "test_progress.py::test_a_bar_comes_and_goes",
     ),
     "send the middle of the ball, without noise": Mutation(
         "course/vae.py",

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import json
 import re
 import threading
 from pathlib import Path
@@ -22,13 +23,15 @@ from rlvebm_utils.course.widgets import (
     SparseCoder,
     Stems,
     Strip,
+    check_box,
     linear_slider,
     log_slider,
     picker,
     sparse_coding_panel,
     stops,
 )
-from rlvebm_utils.course.widgets.parts import nice_ceiling, number
+from rlvebm_utils.course.widgets.parts import CUT, nice_ceiling, number
+from tools.panels import write_index
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (8, 8)
@@ -385,6 +388,23 @@ def test_bad_panels_are_refused(arguments, error, message):
         SliderPanel(*arguments)
 
 
+@pytest.mark.parametrize(("low", "high", "start"), [(0.0625, 4, 0.5), (0.01, 2.2, 0.15), (1, 9, 1)])
+def test_a_log_slider_starts_at_one_of_its_stops(low, high, start):
+    """In the browser it stands at a stop, and says that one's value."""
+    slider = log_slider(low, high, start)
+    place = (np.log10(start) - slider.min) / slider.step
+    assert place == pytest.approx(round(place), abs=1e-9)
+    assert slider.step == pytest.approx(0.025, rel=0.02)
+
+
+def test_stops_say_the_values_that_they_give():
+    slider = stops([0.0, 0.5, 2, 30], 0.5, label="λ")
+    assert slider.options == (("0.00", 0.0), ("0.500", 0.5), ("2", 2), ("30", 30))
+    assert slider.value == 0.5
+    slider.index = 3
+    assert slider.value == 30
+
+
 def test_bad_controls_are_refused():
     with pytest.raises(ValueError, match="stills: expected one of .*, got 'mu'"):
         simple(stills=("mu", [1.0]))
@@ -524,10 +544,12 @@ def test_export_is_one_small_file_that_needs_nothing(panel, tmp_path):
     panel.controls["digit"].value = 1
     path = panel.export_html(tmp_path / "slider one.html", frames=12)
     page = path.read_bytes()
-    assert len(page) < 500_000 and max(page) < 128, "ASCII: a fragment cannot say its encoding"
+    assert len(page) < 500_000 and max(page) < 128, "ASCII: it may be put into any other page"
     text = page.decode()
     assert "http" not in text.replace("http://www.w3.org", "")
-    assert '<label>&lambda; <input type="range" min="0" max="11"' in text
+    assert text.startswith('<!DOCTYPE html>\n<html lang="en">') and 'name="viewport"' in text
+    assert text.count("<title>") == text.count("<h1 ") == 1
+    assert '<label>&#955; <input type="range" min="0" max="11"' in text
     counts = [int(c) for c in re.findall(r"<b>(\d+) of 40<", text.replace("<\\/", "</"))]
     assert len(counts) == 12 and counts[0] > counts[-1] == 0
     assert text.count("at \\u03bb = ") == 12, "each frame has its words"
@@ -545,11 +567,57 @@ def test_export_of_anything_stays_one_script(tmp_path):
     assert text.count("</script>") == 1 and "&#233; &lt;b&gt;" in text
 
 
-def test_export_refuses_what_is_not_a_slider(panel, tmp_path):
-    with pytest.raises(
-        ValueError, match=r"over: expected one of the sliders \['lam'\], got 'digit'"
-    ):
-        panel.export_html(tmp_path / "x.html", over="digit")
+def test_a_page_has_the_controls_that_are_named_and_a_picture_for_every_choice(panel, tmp_path):
+    page = panel.export_html(tmp_path / "two.html", over=("lam", "digit"), frames=4)
+    text = page.read_text("ascii")
+    assert '<option value="0" selected>a<option value="1">b<option value="2">c</select>' in text
+    data = json.loads(re.search("= ({.*});", text)[1])
+    assert data["values"][1] == ["a", "b", "c"]
+    lams = [float(one) for one in data["values"][0]]
+    seen = [re.match(r"digit (\w) at λ = ([\d.]+)", alt).groups() for _, _, alt in data["frames"]]
+    assert [name for name, _ in seen] == ["a", "b", "c"] * 4
+    assert [float(one) for _, one in seen[::3]] == pytest.approx(lams, rel=0.05)
+    pieces, place = data["pieces"], 2 * 3 + 1  # the third λ, the second digit
+    whole = panel.state(lam=panel.controls["lam"].base ** np.linspace(*ends(panel), 4)[2], digit=1)
+    _, numbers, _ = data["frames"][place]
+    drawn = "".join(part.html() for part in panel.draw(whole)).replace(CUT, "")
+    together = "".join(pieces[k] for k in numbers)
+    assert without_pixels(together) == without_pixels(drawn)
+    assert len(pieces) == len(set(pieces)) < sum(len(row[1]) for row in data["frames"])
+
+
+def without_pixels(text: str) -> str:
+    return re.sub('src="[^"]*"', "", text)
+
+
+def ends(panel) -> tuple[float, float]:
+    return panel.controls["lam"].min, panel.controls["lam"].max
+
+
+def test_a_page_shows_some_of_many_stops(tmp_path):
+    panel = SliderPanel(
+        lambda lam, all: {"z": np.array([lam, 40.0 * all])},
+        lambda a: [Stems(a["z"], "z", "place")],
+        {"lam": stops(list(range(1, 41)), 20, label="λ"), "all": check_box("all")},
+    )
+    data = panel.export_html(tmp_path / "x.html", over=("lam", "all"), frames=5).read_text("ascii")
+    values = json.loads(re.search("= ({.*});", data)[1])["values"]
+    assert values == [["1", "11", "21", "30", "40"], ["no", "yes"]]
+
+
+def test_an_index_leads_to_every_page(panel, tmp_path):
+    for place in (0, 1):
+        panel.export_html(tmp_path / f"02_codes-{place}.html", frames=2)
+    text = write_index(tmp_path, {"02_codes": "2 · Codes & more"}).read_text("utf-8")
+    assert "<h2>2 · Codes &amp; more</h2>" in text and "<!DOCTYPE html>" in text
+    for place in (0, 1):
+        assert f'<a href="02_codes-{place}.html">{panel.title.replace("λ", "&#955;")}</a>' in text
+
+
+def test_export_refuses_what_is_no_control(panel, tmp_path):
+    told = r"over: expected some of \['lam', 'digit'\], got \['mu'\]"
+    with pytest.raises(ValueError, match=told):
+        panel.export_html(tmp_path / "x.html", over=["mu"])
     with pytest.raises(ValueError, match="frames: expected at least 2, got 1"):
         panel.export_html(tmp_path / "x.html", frames=1)
     assert not (tmp_path / "x.html").exists()

@@ -87,6 +87,8 @@ def strip(notebook) -> None:
             cell.metadata["rlvebm"] = {"made_by": next(made_by)}
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET_VIEW, None)
+            # a progress bar that is done leaves an output without anything in it
+            cell.outputs = [one for one in cell.outputs if one.get("data") != {}]
 
 
 def build(text: Path) -> None:

@@ -10,17 +10,32 @@ what the whole notebook showed; a cell that it misses is kept by the tag ``slide
 """
 
 import ast
+import html
+import math
 import os
 import re
 import symtable
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import nbformat
 
+from rlvebm_utils.course.widgets import SliderPanel
+from rlvebm_utils.course.widgets.page import HEAD
+from rlvebm_utils.course.widgets.panel import places
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LARGEST = 500_000  # bytes of an exported page
+MOST = 400  # pictures in it: each has to be computed
+INDEX = """<body>
+<main style="max-width: 640px; margin: auto; padding: 1em; font: 16px/1.5 system-ui, sans-serif">
+<h1>Sliders</h1>
+{}
+</main>
+</body>
+</html>
+"""
 
 
 def tags(cell) -> list[str]:
@@ -49,7 +64,7 @@ def stray_widgets(notebook) -> list[str]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             text = data.get("text/plain", "")
-            if WIDGET_VIEW not in data or re.fullmatch(r".*: \d+ steps", text):  # a progress bar
+            if WIDGET_VIEW not in data:
                 continue
             panels += text.startswith("Slider panel “")
             if not text.startswith("Slider panel “"):
@@ -112,8 +127,6 @@ def _changes(statement: ast.stmt) -> set[str]:
 
 def export_displayed(folder, name: str) -> list[Path]:
     """In a kernel: each panel that it has shown as FOLDER/name-0.html and so on, small enough."""
-    from rlvebm_utils.course.widgets import SliderPanel
-
     return [
         _export(panel, Path(folder) / f"{name}-{place}.html")
         for place, panel in enumerate(SliderPanel.displayed.values())
@@ -121,12 +134,32 @@ def export_displayed(folder, name: str) -> list[Path]:
 
 
 def _export(panel, path: Path) -> Path:
-    for frames in (30, 20, 12):
-        panel.export_html(path, frames=frames)
-        if path.stat().st_size < LARGEST:
-            return path
-    path.unlink()
+    """With as many of its controls as fit into a page, the first ones first."""
+    names = list(panel.controls)
+    for count in range(len(names), 0, -1):
+        for frames in (30, 20, 12):
+            sizes = [len(places(panel.controls[name], frames)[0]) for name in names[:count]]
+            if math.prod(sizes) > MOST:
+                continue
+            panel.export_html(path, over=names[:count], frames=frames)
+            if path.stat().st_size < LARGEST:
+                return path
+            path.unlink()
     raise ValueError(f"{panel.title}: expected a page below {LARGEST} bytes, got more in 12 frames")
+
+
+def write_index(folder: Path, titles: Mapping[str, str]) -> Path:
+    """A page with a link to every page of the folder; titles: of the notebooks, by name."""
+    rows = []
+    for name, title in titles.items():
+        rows += [f"<h2>{html.escape(title)}</h2>", "<ul>"]
+        for page in sorted(folder.glob(f"{name}-*.html")):
+            own = re.search("<title>(.*?)</title>", page.read_text("ascii"))[1]
+            rows.append(f'<li><a href="{page.name}">{own}</a></li>')
+        rows.append("</ul>")
+    path = folder / "index.html"
+    path.write_text(HEAD.format(title="Sliders") + INDEX.format("\n".join(rows)), encoding="utf-8")
+    return path
 
 
 def main(folder: Path) -> None:
@@ -137,6 +170,7 @@ def main(folder: Path) -> None:
     paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     folder.mkdir(parents=True, exist_ok=True)
+    titles = {}
     for text in texts():
         notebook = only_panels(jupytext.read(text))
         if notebook.cells:
@@ -144,7 +178,9 @@ def main(folder: Path) -> None:
             export = f"from tools.panels import export_displayed\n{export}"
             notebook.cells.append(nbformat.v4.new_code_cell(export))
             execute(notebook, text.parent, env=environment)
+            titles[text.stem] = re.search("^# # (.*)", text.read_text("utf-8"), re.MULTILINE)[1]
             print(f"{text.stem}: {len(notebook.cells) - 1} cells run")
+    print(f"{write_index(folder, titles)} written")
 
 
 if __name__ == "__main__":

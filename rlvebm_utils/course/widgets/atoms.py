@@ -10,9 +10,8 @@ import torch
 from ...learning import LearnedDictionary
 from ...solvers import fista
 from ..plots.atoms import sheet
-from .panel import Scene, SliderPanel, log_slider
+from .panel import Scene, SliderPanel, stops
 from .parts import Picture, number
-from .sparse_coding import one_thread
 
 COLUMNS, SHOWN = 8, 64  # of the sheets
 
@@ -32,8 +31,8 @@ def training_panel(
 ) -> SliderPanel:
     """A slider through the steps of learning, over the snapshots that the runs have kept.
 
-    runs: what was learned from → the run; all with snapshots at the same steps, from 1 on. The
-    slider is even in the logarithm of the step and shows the snapshot nearest to it.
+    runs: what was learned from → the run; all with snapshots at the same steps, from 1 on, where
+    the slider stops.
     """
     if not runs:
         raise ValueError("runs: expected at least one, got none")
@@ -43,42 +42,37 @@ def training_panel(
             raise ValueError(f"runs[{name!r}]: expected the snapshots of the first run, got others")
     if len(steps) < 2 or steps[0] < 1:
         raise ValueError(f"runs: expected at least two snapshots from step 1 on, got {steps}")
-    slider = log_slider(1, steps[-1], 1, label="step", step=np.log10(steps[-1]) / 50)
-    slider.readout_format = ".0f"
-    return _Training(runs, steps).panel(
-        {"step": slider},
+    return _Training(runs).panel(
+        {"step": stops(steps, steps[0], label="step")},
         title=title,
         headline=f"{list(runs)[-1]}: pixels an atom covers",
-        stills=("step", [float(s) for s in _spread(steps, 5)]),
+        stills=("step", _spread(steps, 5)),
     )
 
 
 class _Training(Scene):
-    """Atoms at the snapshot nearest to a step."""
+    """Atoms after a step."""
 
-    def __init__(self, runs: Mapping[str, LearnedDictionary], steps: list[int]):
-        self.runs, self.steps = runs, steps
+    def __init__(self, runs: Mapping[str, LearnedDictionary]):
+        self.runs = runs
 
     def compute(self, step):
-        nearest = min(self.steps, key=lambda s: abs(np.log(s / step)))
-        atoms = {name: run.snapshots[nearest] for name, run in self.runs.items()}
-        return {"nearest": nearest, "atoms": atoms}
+        return {"atoms": {name: run.snapshots[step] for name, run in self.runs.items()}}
 
     def draw(self, a):
         return [_sheet(W, name) for name, W in a["atoms"].items()]
 
     def readouts(self, a):
-        pixels = {
+        return {
             f"{name}: pixels an atom covers": f"{float(covered(W).median()):.0f}"
             for name, W in a["atoms"].items()
         }
-        return {"after step": a["nearest"], **pixels}
 
     def alt(self, a):
         covers = ", ".join(
             f"{name} {float(covered(W).median()):.0f}" for name, W in a["atoms"].items()
         )
-        return f"after step {a['nearest']} an atom covers, in pixels: {covers}."
+        return f"after step {a['step']} an atom covers, in pixels: {covers}."
 
 
 def _spread(steps: list[int], count: int) -> list[int]:
@@ -98,9 +92,8 @@ def dictionary_panel(
     """A λ slider over dictionaries that were learned at a few λ.
 
     learned: name → {λ: dictionary}, the same λ for all names. samples: name → (samples (N, d) that
-    nothing was learned from, whether codes are ≥ 0). notes: read-out → {λ: text}. Shown are the
-    atoms that were learned at the λ nearest to the slider's; the samples are coded with them anew,
-    at the slider's own λ.
+    nothing was learned from, whether codes are ≥ 0), coded here with all the dictionaries, so that
+    the slider, which stops at these λ, only looks the outcome up. notes: read-out → {λ: text}.
     """
     grid = sorted(next(iter(learned.values())))
     for name, dictionaries in learned.items():
@@ -108,8 +101,9 @@ def dictionary_panel(
             raise ValueError(f"learned[{name!r}]: expected λ {grid}, got {sorted(dictionaries)}")
         if name not in samples:
             raise ValueError(f"samples: expected some for {name!r}, got none")
-    return _Prices(learned, samples, notes, grid).panel(
-        {"lam": log_slider(grid[0], grid[-1], lam)},
+    slider = stops(grid, lam, label="λ")
+    return _Prices(learned, samples, notes).panel(
+        {"lam": slider},
         title=title,
         headline=next(iter(notes)),
         stills=("lam", grid),
@@ -117,33 +111,31 @@ def dictionary_panel(
 
 
 class _Prices(Scene):
-    """Atoms learned at the λ nearest to the slider's, and samples coded with them."""
+    """Atoms learned at a λ, and samples coded with them."""
 
-    def __init__(self, learned, samples, notes, grid: list[float]):
-        self.learned, self.samples, self.notes, self.grid = learned, samples, notes, grid
+    def __init__(self, learned, samples, notes):
+        self.learned, self.notes = learned, notes
+        self.coded = {
+            name: {lam: _coded(one, lam, *samples[name]) for lam, one in dictionaries.items()}
+            for name, dictionaries in learned.items()
+        }
 
     def compute(self, lam):
-        nearest = min(self.grid, key=lambda one: abs(np.log(one / lam)))
-        state = {"nearest": nearest, "use": {}, "explained": {}}
-        for name, dictionaries in self.learned.items():
-            Y, nonnegative = self.samples[name]
-            with one_thread():
-                z = fista(dictionaries[nearest], Y, lam, nonnegative=nonnegative, tol=1e-3).z
-            error = (Y - dictionaries[nearest].decode(z)).square().sum() / Y.square().sum()
-            state["use"][name] = float((z != 0).double().sum(1).mean())
-            state["explained"][name] = 1 - float(error)
-        return state
+        use, explained = zip(*(coded[lam] for coded in self.coded.values()), strict=True)
+        return {
+            "use": dict(zip(self.learned, use, strict=True)),
+            "explained": dict(zip(self.learned, explained, strict=True)),
+        }
 
     def draw(self, a):
         learned = self.learned.items()
-        return [_sheet(dictionaries[a["nearest"]].W, name) for name, dictionaries in learned]
+        return [_sheet(dictionaries[a["lam"]].W, name) for name, dictionaries in learned]
 
     def readouts(self, a):
         names, explained = list(self.learned), a["explained"]
-        shown = {"atoms learned at λ": f"{a['nearest']:g}"}
-        shown |= {f"{name}: atoms in use": f"{a['use'][name]:.0f}" for name in names}
+        shown = {f"{name}: atoms in use": f"{a['use'][name]:.0f}" for name in names}
         shown |= {f"{name}: explained": f"{100 * explained[name]:.0f} %" for name in names}
-        return shown | {label: texts[a["nearest"]] for label, texts in self.notes.items()}
+        return shown | {label: texts[a["lam"]] for label, texts in self.notes.items()}
 
     def alt(self, a):
         each = "; ".join(
@@ -151,8 +143,15 @@ class _Prices(Scene):
             "explained"
             for name in self.learned
         )
-        more = "".join(f"; {label} {texts[a['nearest']]}" for label, texts in self.notes.items())
+        more = "".join(f"; {label} {texts[a['lam']]}" for label, texts in self.notes.items())
         return f"at λ = {number(a['lam'], 2)} {each}{more}."
+
+
+def _coded(dictionary, lam: float, Y: torch.Tensor, nonnegative: bool) -> tuple[float, float]:
+    """Of samples Y: how many atoms a code uses, and the share of Y that they explain."""
+    z = fista(dictionary, Y, lam, nonnegative=nonnegative, tol=1e-3).z
+    error = (Y - dictionary.decode(z)).square().sum() / Y.square().sum()
+    return float((z != 0).double().sum(1).mean()), 1 - float(error)
 
 
 __all__ = ["covered", "dictionary_panel", "training_panel"]

@@ -7,7 +7,7 @@ import torch
 
 from ...energies import lambda_max
 from ...solvers import fista
-from .panel import Scene, SliderPanel, log_slider
+from .panel import Scene, SliderPanel, stops
 from .parts import Picture, Strip, number
 
 
@@ -30,15 +30,13 @@ def conv_codes_panel(
     if y.ndim != 2:
         raise ValueError(f"y: expected one grey image (height, width), got {tuple(y.shape)}")
     scene = _Path(dictionary, y, lowest, positions, tol)
-    grid = scene.grid
+    grid = list(scene.path)
     shown = [positions * k // 4 for k in range(4)] + [positions - 1]
-    step = float(np.log10(grid[1] / grid[0]))
-    slider = log_slider(float(grid[0]), float(grid[-1]), float(grid[positions // 4]), step=step)
     return scene.panel(
-        {"lam": slider},
+        {"lam": stops(grid, grid[positions // 4], label="λ")},
         title=title,
         headline="non-zeros in the code",
-        stills=("lam", [float(grid[k]) for k in shown]),
+        stills=("lam", [grid[k] for k in shown]),
     )
 
 
@@ -48,22 +46,21 @@ class _Path(Scene):
     def __init__(self, dictionary, y: torch.Tensor, lowest: float, positions: int, tol: float):
         self.dictionary, self.y = dictionary, y
         self.top = float(lambda_max(dictionary, y))
-        self.grid = np.geomspace(lowest * self.top, 1.02 * self.top, positions)
-        self.path, z = {}, None
-        for k in range(positions - 1, -1, -1):
-            solution = fista(dictionary, y, float(self.grid[k]), z0=z, tol=tol)
-            z, self.path[k] = solution.z, solution
-        self.limit = float(self.path[0].z.abs().max()) / 3
+        grid = np.geomspace(lowest * self.top, 1.02 * self.top, positions).tolist()
+        self.path, z = dict.fromkeys(grid), None
+        for lam in reversed(grid):
+            solution = fista(dictionary, y, lam, z0=z, tol=tol)
+            z, self.path[lam] = solution.z, solution
+        self.limit = float(self.path[grid[0]].z.abs().max()) / 3
         self.span = float(y.abs().max()) * 0.7
 
     def compute(self, lam: float) -> dict:
-        k = int(np.abs(np.log(self.grid) - np.log(lam)).argmin())
-        z, y = self.path[k].z, self.y
+        z, y = self.path[lam].z, self.y
         decoded = self.dictionary.decode(z)
         return {
             "maps": z.numpy(),
             "reconstruction": decoded.numpy(),
-            "energy": float(self.path[k].energy),
+            "energy": float(self.path[lam].energy),
             "share": lam / self.top,
             "nonzeros": float((z != 0).double().mean()),
             "error": float((y - decoded).square().sum() / y.square().sum()),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...solvers import fista
+from ...fast.codes import encode
 from ..plots.style import ORANGE, SEQUENTIAL
-from .panel import Scene, SliderPanel, linear_slider, picker
+from .panel import Scene, SliderPanel, picker, stops
 from .parts import as_array, colours, img, number, tile
 
 
@@ -79,14 +79,15 @@ def energy_map_panel(
     """A λ slider over the map of F(y) = min_z ½‖y − Wz‖² + λ‖z‖₁ in the plane.
 
     models: name → (dictionary of dimension 2, whether codes must be ≥ 0). points (N, 2): the data,
-    of the dictionaries' dtype. The slider runs evenly from 0 (no price on the code) to ``highest``.
+    of the dictionaries' dtype. The slider stops at 0 (no price on the code), then ever further
+    apart, up to ``highest``: most of what there is to see lies at small λ.
     """
     for name, (dictionary, _) in models.items():
         if dictionary.dim != 2:
             raise ValueError(f"models[{name!r}]: expected dimension 2, got {dictionary.dim}")
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"points: expected shape (N, 2), got {tuple(points.shape)}")
-    slider = linear_slider(0.0, highest, lam, label="λ", step=0.01)
+    slider = stops(price_stops(lam, highest), lam, label="λ")
     return _Plane(models, points, level, reach, cells).panel(
         {"lam": slider, "model": picker(list(models), label="model")},
         title=title,
@@ -95,8 +96,14 @@ def energy_map_panel(
     )
 
 
+def price_stops(lam: float, highest: float, fine: int = 32) -> list[float]:
+    """0, then λ in equal ratios up to ``highest``, rounded to two digits; ``lam`` is among them."""
+    grid = np.geomspace(lam / 30, highest, fine)
+    return sorted({0.0, lam, *(float(f"{one:.1e}") for one in grid)})
+
+
 class _Plane(Scene):
-    """F on a grid, around the unit circle and at the data."""
+    """F on a grid, around the unit circle and at the data; each solve starts from the last one."""
 
     def __init__(self, models, points: torch.Tensor, level: float, reach: float, cells: int):
         self.models, self.names, self.points = models, list(models), points
@@ -107,11 +114,15 @@ class _Plane(Scene):
         circle = torch.stack([angle.cos(), angle.sin()], 1)
         self.everything = torch.cat([grid, circle, points])
         self.sizes = [len(grid), len(circle), len(points)]
+        self.last: dict[int, torch.Tensor] = {}  # per model: its codes
 
     def compute(self, lam, model):
         dictionary, nonnegative = self.models[self.names[model]]
-        F = fista(dictionary, self.everything, lam, nonnegative=nonnegative, tol=1e-3).energy
-        on_grid, on_circle, on_data = F.split(self.sizes)
+        options = {"nonnegative": nonnegative, "tol": 1e-6, "z0": self.last.get(model)}
+        solution = encode(dictionary, self.everything, lam, **options)
+        if lam:  # codes without a price are full, and a bad start for sparse ones
+            self.last[model] = solution.z
+        on_grid, on_circle, on_data = solution.energy.split(self.sizes)
         return {
             "F": on_grid.reshape(self.cells, self.cells).numpy(),
             "area": float((on_grid < self.level).double().mean()),

@@ -7,17 +7,28 @@ import html
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from .parts import CUT
 
 # White paper and dark ink in every theme, so that the contrast of the palette is what we chose.
 STYLE = """<style>
-.rlv-panel { background: #fff; color: #222; padding: 10px 14px 14px; box-sizing: border-box;
-  border: 1px solid #e2e2e2; border-radius: 6px; overflow: hidden; }
+.rlv-panel { background: #fff; color: #222; color-scheme: light; padding: 10px 14px 14px;
+  box-sizing: border-box; border: 1px solid #e2e2e2; border-radius: 6px; overflow: visible;
+  margin-bottom: 14px; }
+.rlv-controls { position: sticky; top: 0; z-index: 2; background: #fff; overflow: visible; }
+/* Nothing stays in sight within an element that cuts off what is too wide, as JupyterLab has it. */
+:is(.jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output):has(.rlv-panel) {
+  overflow: visible; min-width: 0; }
 .rlv-panel .widget-label, .rlv-panel .widget-readout { color: #222; }
 .rlv-panel .widget-readout { font-variant-numeric: tabular-nums; min-width: 4.5em; }
 .rlv-panel .widget-slider .widget-label { margin-right: 12px; }
 .rlv-panel .widget-slider, .rlv-panel .widget-dropdown { margin-right: 14px; }
+.rlv-panel .widget-dropdown { max-width: calc(100% - 14px); }
+.rlv-panel select, .rlv-panel option, .rlv-panel button.jupyter-button { color: #222;
+  background-color: #fff; border: 1px solid #767676; }
 .rlv-panel [role=slider]:focus, .rlv-panel .ui-slider-handle:focus, .rlv-panel input:focus {
   outline: 3px solid #0072B2; outline-offset: 2px; }
 .rlv-title { margin: 0 0 2px; font-size: 15px; line-height: 1.4; font-weight: 600; color: #222; }
@@ -90,35 +101,76 @@ def _label(text: str) -> str:
     return re.sub("_([a-z]+)", r"<sub>\1</sub>", html.escape(text))
 
 
-_PAGE = """<section class="rlv-panel rlv-page" id="{name}" style="max-width: 940px">
+HEAD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+</head>
+"""
+_PAGE = (
+    HEAD
+    + """<body>
+<main class="rlv-panel rlv-page" style="max-width: 940px">
 {style}
 <style>.rlv-page {{ font-family: system-ui, sans-serif; }}
 .rlv-page label {{ display: flex; gap: 12px; align-items: center; font-size: 14px; }}
 .rlv-page input {{ flex: 1 1 auto; min-width: 120px; }}
 .rlv-page output {{ min-width: 4.5em; font-variant-numeric: tabular-nums; }}</style>
-<h4 class="rlv-title">{title}</h4>
-<label>{label} <input type="range" min="0" max="{last}" step="1" value="{start}">
-<output></output></label>
+<h1 class="rlv-title">{title}</h1>
+<div class="rlv-controls">
+{controls}
+</div>
 <div class="rlv-frame"><div></div><div class="rlv-tiles" role="img"></div></div>
 <noscript>This picture moves with JavaScript.</noscript>
 <script>(() => {{
-const {{ tiles, frames }} = {data};
-const page = document.getElementById("{name}");
-const input = page.querySelector("input"), output = page.querySelector("output");
-const [readouts, picture] = page.querySelector(".rlv-frame").children;
+const {{ values, pieces, frames }} = {data};
+const inputs = [...document.querySelectorAll("input, select")];
+const [readouts, picture] = document.querySelector(".rlv-frame").children;
 const show = () => {{
-  const [value, numbers, parts, alt] = frames[input.value];
-  output.textContent = value;
+  let place = 0;
+  for (const [number, input] of inputs.entries()) {{
+    place = place * values[number].length + Number(input.value);
+    const said = values[number][input.value];
+    if (input.type == "range") input.nextElementSibling.textContent = said;
+    input.setAttribute("aria-valuetext", said);
+  }}
+  const [numbers, parts, alt] = frames[place];
   readouts.innerHTML = numbers;
-  picture.innerHTML = parts.map(part => tiles[part]).join("");
+  picture.innerHTML = parts.map(part => pieces[part]).join("");
   picture.setAttribute("aria-label", alt);
-  input.setAttribute("aria-valuetext", value);
 }};
-input.addEventListener("input", show);
+for (const input of inputs) input.addEventListener("input", show);
 show();
 }})();</script>
-</section>
+</main>
+</body>
+</html>
 """
+)
+
+
+@dataclass(frozen=True)
+class PageControl:
+    """One of the controls of a page: what it says at each of its places, and where it starts."""
+
+    label: str
+    said: Sequence[str]
+    start: int
+    slides: bool  # or is a list to choose from
+
+    def html(self) -> str:
+        """Its label and its input."""
+        label = html.escape(self.label)
+        if self.slides:
+            ends = f'min="0" max="{len(self.said) - 1}" step="1" value="{self.start}"'
+            return f'<label>{label} <input type="range" {ends}><output></output></label>'
+        options = "".join(
+            f'<option value="{place}"{" selected" * (place == self.start)}>{html.escape(one)}'
+            for place, one in enumerate(self.said)
+        )
+        return f"<label>{label} <select>{options}</select></label>"
 
 
 _PNG = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")
@@ -142,33 +194,31 @@ def _packed(found: re.Match) -> str:
 def write_page(
     path: Path,
     title: str,
-    label: str,
-    frames: Sequence[tuple[str, Mapping[str, str], Sequence[str], str]],
-    start: int,
+    controls: Sequence[PageControl],
+    frames: Iterable[tuple[Mapping[str, str], Sequence[str], str]],
 ) -> Path:
-    """Write frames (value, read-outs, tiles, alt text) as one fragment of HTML; plain ASCII.
+    """Write frames (read-outs, tiles, alt text) as one page of HTML; plain ASCII.
 
-    A tile that comes back (the digit itself, a code that is empty) is stored once. ASCII: a
-    fragment cannot say its encoding, so λ is written as a reference.
+    frames: one for each choice of places, the last control's changing first. A piece that comes
+    back (the digit itself, an atom, a code that is empty) is stored once.
     """
     place: dict[str, int] = {}
-    rows = [
-        [value, readouts_html(shown), [place.setdefault(t, len(place)) for t in tiles], alt]
-        for value, shown, tiles, alt in frames
-    ]
-    # "</script>" inside the data would end the script.
-    data = json.dumps({"tiles": [_PNG.sub(_packed, one) for one in place], "frames": rows}).replace(
-        "</", "<\\/"
-    )
+    rows = []
+    for shown, tiles, alt in frames:
+        pieces = [piece for tile in tiles for piece in tile.split(CUT) if piece]
+        numbers = [place.setdefault(piece, len(place)) for piece in pieces]
+        rows.append([readouts_html(shown), numbers, alt])
+    data = {
+        "values": [list(one.said) for one in controls],
+        "pieces": [_PNG.sub(_packed, one) for one in place],
+        "frames": rows,
+    }
     page = _PAGE.format(
-        name="rlv-" + re.sub(r"\W+", "-", path.stem).strip("-"),
         style=STYLE,
         title=html.escape(title),
-        label=html.escape(label),
-        last=len(rows) - 1,
-        start=start,
-        data=data,
+        controls="\n".join(one.html() for one in controls),
+        # "</script>" inside the data would end the script.
+        data=json.dumps(data, separators=(",", ":")).replace("</", "<\\/"),
     )
-    page = page.replace("λ", "&lambda;")
     path.write_bytes(page.encode("ascii", "xmlcharrefreplace"))
     return path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -12,24 +14,31 @@ from weakref import WeakValueDictionary
 import ipywidgets
 import numpy as np
 
-from .page import STYLE, frame_html, write_page
+from .page import STYLE, PageControl, frame_html, write_page
 from .parts import number
+
+# A panel's cell alone, in a fresh kernel, is a NameError, and Jupyter has cleared what stood under
+# it by then: nothing of ours runs before. So the panel at rest says what comes first.
+RUN = "run all cells above, then this one"
 
 
 def log_slider(
     low: float, high: float, start: float, *, label: str = "λ", step: float = 0.025
 ) -> ipywidgets.FloatLogSlider:
-    """A slider that is even in log λ: one `step` is a factor of 10^step (0.025: 6 %)."""
+    """A slider that is even in log λ: one `step` is a factor of 10^step (0.025: 6 %), or nearly,
+    so that `start` is one of its stops.
+    """
     if not 0 < low <= start <= high or low == high:
         raise ValueError(
             f"low, start, high: expected 0 < low ≤ start ≤ high, got {low}, {start}, {high}"
         )
+    below = np.log10(start / low)
     return ipywidgets.FloatLogSlider(
         value=start,
         base=10,
         min=np.log10(low),
         max=np.log10(high),
-        step=step,
+        step=below / max(round(below / step), 1) or step,
         description=label,
         readout_format=".3g",
         style={"description_width": "initial"},
@@ -58,12 +67,14 @@ def linear_slider(
     )
 
 
-def stops(values: Sequence, start, *, label: str) -> ipywidgets.SelectionSlider:
-    """A slider that stands at these values and nowhere between."""
+def stops(values: Sequence[float], start: float, *, label: str) -> ipywidgets.SelectionSlider:
+    """A slider that stands at these values and nowhere between, at equal distances: for what was
+    computed beforehand.
+    """
     if start not in values:
         raise ValueError(f"start: expected one of {list(values)}, got {start!r}")
     return ipywidgets.SelectionSlider(
-        options=list(values),
+        options=[(number(value), value) for value in values],
         value=start,
         description=label,
         style={"description_width": "initial"},
@@ -156,6 +167,7 @@ class SliderPanel:
             [*self.controls.values(), reset],
             layout={"flex_flow": "row wrap", "align_items": "center", "width": "100%"},
         )
+        row.add_class("rlv-controls")  # stays in sight while the picture under it is scrolled
         heading = ipywidgets.HTML(
             f'{STYLE}<h4 class="rlv-title">{html.escape(self.title)}</h4>',
             layout={"margin": "0"},
@@ -286,9 +298,9 @@ class SliderPanel:
         self.displayed[self.widget.model_id] = self
         # The text is ours: the widgets' own differs between ipywidgets 7 and 8.
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        text = f"Slider panel “{self.title}”: run this cell to move it."
+        text = f"Slider panel “{self.title}”: to move it, {RUN}."
         display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
-        if self.stills is not None:
+        if self.stills is not None and not _in_voila():
             from ..plots.style import show
 
             show(*self.still_figure())
@@ -299,31 +311,32 @@ class SliderPanel:
 
         return still_figure(self)
 
-    def export_html(self, path, *, over: str | None = None, frames: int = 30) -> Path:
+    def export_html(self, path, *, over: Sequence[str] = (), frames: int = 30) -> Path:
         """Write the panel as one HTML file that needs no kernel and no network.
 
-        A range input moves through `frames` pictures made beforehand, evenly spread over the
-        slider named `over` (the first one, if left out); the other controls stay as they are.
-        Returns the path.
+        Its controls are those named in `over` (the first slider alone, if left out); the others
+        stay as they are. A slider has at most `frames` places, evenly spread, and there is a
+        picture, made beforehand, for every choice of places. Returns the path.
         """
         sliders = [name for name, one in self.controls.items() if _is_slider(one)]
-        if over is not None and over not in sliders:
-            raise ValueError(f"over: expected one of the sliders {sliders}, got {over!r}")
-        if not sliders:
-            raise ValueError(
-                f"over: expected a slider among the controls, got {list(self.controls)}"
-            )
+        over = list(over) or sliders[:1]
+        if not over or not set(over) <= self.controls.keys():
+            raise ValueError(f"over: expected some of {list(self.controls)}, got {over}")
         if frames < 2:
             raise ValueError(f"frames: expected at least 2, got {frames}")
-        over = over or sliders[0]
-        slider, pictures = self.controls[over], []
-        places, start = _places(slider, frames)
-        for value in places:
-            arrays = self.state(**{**self.values, over: value})
-            tiles = [part.html() for part in self.draw(arrays)]
-            said = self._plain(over, value)
-            pictures.append((said, self.shown(arrays), tiles, self.alt_text(arrays)))
-        return write_page(Path(path), self.title, slider.description, pictures, start)
+        values = [places(self.controls[name], frames) for name in over]
+        controls = []
+        for name, (at, start) in zip(over, values, strict=True):
+            said = [self._plain(name, value) for value in at]
+            label = self.controls[name].description
+            controls.append(PageControl(label, said, start, name in sliders))
+        choices = itertools.product(*(at for at, _ in values))
+        pictures = (self._page_frame(dict(zip(over, one, strict=True))) for one in choices)
+        return write_page(Path(path), self.title, controls, pictures)
+
+    def _page_frame(self, values: Mapping) -> tuple[dict[str, str], list[str], str]:
+        arrays = self.state(**self.values | values)
+        return self.shown(arrays), [p.html() for p in self.draw(arrays)], self.alt_text(arrays)
 
 
 class Scene:
@@ -357,14 +370,24 @@ def _is_slider(control) -> bool:
     return hasattr(control, "min") or isinstance(control, ipywidgets.SelectionSlider)
 
 
-def _places(slider, frames: int) -> tuple[list, int]:
-    """Values evenly along the slider, and the position of the one nearest to where it stands."""
-    if not hasattr(slider, "min"):
-        values = [one[1] if isinstance(one, tuple) else one for one in slider.options]
-        return values, values.index(slider.value)
-    grid = np.linspace(slider.min, slider.max, frames)
-    if hasattr(slider, "base"):
-        grid = slider.base**grid
-    if isinstance(slider.value, int):
+def places(control, frames: int) -> tuple[list, int]:
+    """Values evenly along a slider, or all that can be chosen; and which is nearest to its own."""
+    if isinstance(control.value, bool):
+        return [False, True], int(control.value)
+    if not hasattr(control, "min"):
+        values = [one[1] if isinstance(one, tuple) else one for one in control.options]
+        count = min(frames, len(values)) if _is_slider(control) else len(values)
+        chosen = np.unique(np.rint(np.linspace(0, len(values) - 1, count)).astype(int))
+        start = int(np.abs(chosen - values.index(control.value)).argmin())
+        return [values[place] for place in chosen], start
+    grid = np.linspace(control.min, control.max, frames)
+    if hasattr(control, "base"):
+        grid = control.base**grid
+    if isinstance(control.value, int):
         grid = np.unique(np.rint(grid).astype(int))
-    return grid.tolist(), int(np.abs(grid - slider.value).argmin())
+    return grid.tolist(), int(np.abs(grid - control.value).argmin())
+
+
+def _in_voila() -> bool:
+    """Whether the page is Voila's, which always has a kernel and shows no code."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")

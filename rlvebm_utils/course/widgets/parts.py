@@ -22,6 +22,7 @@ from matplotlib.patches import Rectangle
 from ..plots.style import BLUE, DIVERGING, GREY, INK, VERMILION
 
 TEXT, GRID, EDGE = "#222222", "#e4e4e4", "#cccccc"
+CUT = "<!---->"  # between what moves and what does not: an exported page keeps each piece once
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -82,7 +83,8 @@ def _png(pixels: bytes, shape: tuple[int, ...]) -> str:
 def img(pixels: np.ndarray) -> str:
     """Pixels (height, width, 3) as an HTML image."""
     # decoding=sync: the picture is there when the page is painted, never a frame later.
-    return f'<img decoding="sync" alt="" src="{_png(pixels.tobytes(), pixels.shape)}">'
+    source = _png(pixels.tobytes(), pixels.shape)
+    return f'{CUT}<img decoding="sync" alt="" src="{source}">{CUT}'
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class Stems:
         stroke = max(1.6, 0.45 * width / values.size)
         moving = f'<g stroke-width="{stroke:.3g}">{paths}</g>'
         still = _stems_axes(values.size, low, top, self.xlabel)
-        return tile(self.title, still.replace("<!---->", moving), "rlv-stems")
+        return tile(self.title, still.replace(CUT, f"{CUT}{moving}{CUT}"), "rlv-stems")
 
     def plot(self, axes) -> None:
         """The same with matplotlib, for the figure at rest."""
@@ -233,7 +235,7 @@ def _stems_path(x: np.ndarray, y: np.ndarray, zero: float) -> str:
 
 @lru_cache(maxsize=64)
 def _stems_axes(count: int, low: float, top: float, xlabel: str) -> str:
-    """Axes, ticks and label: drawn once, then only the stems change (at the comment)."""
+    """Axes, ticks and label: drawn once, then only the stems change (at the cut)."""
     (width, height), (left, above, right, below) = _STEMS, _MARGIN
     lines, texts = [], []
     for value in (top, (top + low) / 2, low):
@@ -250,7 +252,7 @@ def _stems_axes(count: int, low: float, top: float, xlabel: str) -> str:
     )
     box = f"{-left} {-above} {left + width + right} {above + height + below}"
     return (
-        f'<svg viewBox="{box}"><g fill="none">{"".join(lines)}<!----></g>'
+        f'<svg viewBox="{box}"><g fill="none">{"".join(lines)}{CUT}</g>'
         f'<g fill="{TEXT}">{"".join(texts)}</g></svg>'
     )
 

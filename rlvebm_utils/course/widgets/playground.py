@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from ...energies import energy
+from ...fast.codes import encode
 from ...learning import LearnedDictionary
 from ...lista import LISTA, train_lista
 from ...progress import track
@@ -127,7 +128,7 @@ class _Race(Scene):
         learned = {depth: network(y, lam=lam) for depth, network in case.networks.items()}
         exact = {"tol": None, "max_iter": steps}
         codes = [ista(W, y, lam, **exact).z, fista(W, y, lam, **exact).z, learned[steps]]
-        least = float(fista(W, y, lam, tol=1e-4).energy)
+        least = float(encode(W, y, lam, tol=1e-4).energy)
         at = [float(energy(W, y, z, lam)) for z in codes]
         return {
             "y": y,

@@ -32,8 +32,8 @@ def still_figure(panel):
         if panel.headline:
             heading += f"\n{panel.shown(state)[panel.headline]}"
         grid[0, column].set_title(heading, fontsize=10, fontweight="normal", loc="center")
-    title = f"{panel.title} ({panel.headline} above each column)" if panel.headline else panel.title
-    headline(figure, title)
+    title = f"At rest: {len(wanted)} values of {label}"  # the panel's own title stands above
+    headline(figure, f"{title}; above each column, {panel.headline}" if panel.headline else title)
     words = " ".join(panel.alt_text(state) for state in states)
     return figure, f"{panel.title}. From left to right: {words}"
 

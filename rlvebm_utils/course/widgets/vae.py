@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..plots.vae import MUTED, nearest, paint_balls
 from ..vae import Balls, overlap
-from .panel import Scene, SliderPanel, linear_slider, log_slider
-from .parts import GRID, Picture, Strip, as_array, number, tile
+from .panel import Scene, SliderPanel, linear_slider, stops
+from .parts import CUT, GRID, Picture, Strip, as_array, number, tile
 
 SIDE = 20
 
@@ -61,9 +61,9 @@ class BallMap:
         if self.mark:
             x, y, arm = self.mark[0], -self.mark[1], 0.05 * r
             groups.append(
-                f'<path d="M{x - arm:.2f} {y:.2f}h{2 * arm:.2f}'
+                f'{CUT}<path d="M{x - arm:.2f} {y:.2f}h{2 * arm:.2f}'
                 f'M{x:.2f} {y - arm:.2f}v{2 * arm:.2f}"'
-                f' stroke="#000" stroke-width="{0.015 * r:.3g}"/>'
+                f' stroke="#000" stroke-width="{0.015 * r:.3g}"/>{CUT}'
             )
         body = (
             f'<svg viewBox="{-r} {-r} {2 * r} {2 * r}" style="display:block;width:100%;'
@@ -102,25 +102,23 @@ def flight_panel(
     gaps = {b - a for a, b in zip(steps, steps[1:], strict=False)}
     if len(gaps) != 1 or steps[0] != 0:
         raise ValueError(f"snapshots: expected evenly spaced steps from 0, got {steps}")
-    gap = gaps.pop()
     reach = 1.05 * max(float(b.mean[:shown].abs().max()) for b in snapshots.values())
 
     def compute(step):
-        balls = snapshots[gap * round(step / gap)]
+        balls = snapshots[step]
         few = Balls(balls.mean[:shown], balls.variance[:shown])
         return {"balls": few, "norm": centred_norm(few), "overlap": mean_overlap(few)}
 
-    slider = linear_slider(0.0, float(steps[-1]), 0.0, label="step", step=gap, digits=0)
     return SliderPanel(
         compute,
         lambda a: [BallMap(a["balls"], labels[:shown], reach, "balls in the plane of the code")],
-        {"step": slider},
+        {"step": stops(steps, 0, label="step")},
         readouts=lambda a: {
             "distance from the centre": f"{a['norm']:.2f} σ",
             "mean overlap": f"{a['overlap']:.3f}",
         },
         alt=lambda a: (
-            f"{a['step']:.0f} steps after the spring was cut: balls are {a['norm']:.2f} σ from "
+            f"{a['step']} steps after the spring was cut: balls are {a['norm']:.2f} σ from "
             f"their centre on average, the mean overlap of two is {a['overlap']:.3f}."
         ),
         title=title,
@@ -153,9 +151,9 @@ def spring_panel(
         raise ValueError(f"stages: expected at least six springs, got {len(kappas)}")
     scene = _Springs(stages, labels, shown)
     springs = scene.springs
-    size = log_slider(0.5, 2.0, 1.0, label="ball size σ", step=0.01)
+    size = stops(scene.sizes, 1.0, label="ball size σ")
     return scene.panel(
-        {"k": log_slider(springs[0], springs[-1], springs[0], label="spring k"), "sigma": size},
+        {"k": stops(springs, springs[0], label="spring k"), "sigma": size},
         title=title,
         headline="mean overlap",
         stills=("k", [springs[i] for i in (0, 2, 4, 5, 6)] if len(springs) > 6 else springs[:5]),
@@ -172,13 +170,10 @@ class _Springs(Scene):
         self.springs = self.kappas[2:-2]
 
     def compute(self, k, sigma):
-        k = self.springs[nearest(self.springs, k)]
-        sigma = self.sizes[nearest(self.sizes, sigma)]
         stage = self.stages[self.kappas[nearest(self.kappas, k * sigma**2)]]
         mean, variance = stage.balls.mean, stage.balls.variance
         balls = Balls(mean[: self.shown] * sigma, variance[: self.shown] * sigma**2)
         return {
-            "used": (k, sigma),
             "balls": balls,
             "norm": float(mean.square().sum(1).mean().sqrt()) * sigma,
             "overlap": mean_overlap(balls),
@@ -195,10 +190,7 @@ class _Springs(Scene):
         ]
 
     def readouts(self, a):
-        k, sigma = a["used"]
         return {
-            "spring k": number(k),
-            "ball size σ": number(sigma),
             "distance from the origin": f"{a['norm']:.2f}",
             "mean overlap": f"{a['overlap']:.3f}",
             "fit": f"{a['fit']:.1f}",
@@ -206,11 +198,10 @@ class _Springs(Scene):
         }
 
     def alt(self, a):
-        k, sigma = a["used"]
         return (
-            f"Spring k = {number(k)}, ball size σ = {number(sigma)}: balls are {a['norm']:.2f} "
-            f"from the origin, the mean overlap of two is {a['overlap']:.3f}, the energy is "
-            f"{a['fit'] + a['pull']:.1f}."
+            f"Spring k = {number(a['k'])}, ball size σ = {number(a['sigma'])}: balls are "
+            f"{a['norm']:.2f} from the origin, the mean overlap of two is {a['overlap']:.3f}, the "
+            f"energy is {a['fit'] + a['pull']:.1f}."
         )
 
 
@@ -236,8 +227,8 @@ def walk_panel(model, balls: Balls, labels: Tensor, *, shown: int = 400, title: 
         compute,
         draw,
         {
-            "z1": linear_slider(-3.0, 3.0, -1.5, label="z₁", step=0.05),
-            "z2": linear_slider(-3.0, 3.0, 0.0, label="z₂", step=0.05),
+            "z1": linear_slider(-3.0, 3.0, -1.5, label="z₁", step=0.1),
+            "z2": linear_slider(-3.0, 3.0, 0.0, label="z₂", step=0.1),
         },
         readouts=lambda a: {"nearest digit": str(a["near"])},
         alt=lambda a: (
