@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .conv import ConvDictionary, crop, fast_size
-from .learning import Batches, LearnedDictionary, stacked, unit_norm
+from .learning import Batches, LearnedDictionary, say_if_empty, stacked, unit_norm
 from .progress import track
 from .solvers import fista
 from .validate import (
@@ -84,9 +84,9 @@ def learn_kernels(
                 kept[step] = learner.K.clone()
     except KeyboardInterrupt:
         interrupted = True
-    return LearnedKernels(
-        ConvDictionary(learner.K), stacked(energies), learner.reseeded, kept, interrupted
-    )
+    dictionary = ConvDictionary(learner.K)
+    say_if_empty(learner.codes, dictionary, images, lam, nonnegative)
+    return LearnedKernels(dictionary, stacked(energies), learner.reseeded, kept, interrupted)
 
 
 class KernelLearner:

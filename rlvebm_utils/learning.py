@@ -6,12 +6,14 @@ The problem::
     min over W with unit-norm columns  of  mean over samples of  min_z ½‖y − Wz‖² + λ‖z‖₁
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from .energies import lambda_max
 from .operators import Dictionary
 from .progress import track
 from .solvers import fista
@@ -91,12 +93,30 @@ def learn_dictionary(
                 kept[step] = W.clone()
     except KeyboardInterrupt:
         interrupted = True
-    return LearnedDictionary(Dictionary(W), stacked(energies), reseeded, kept, interrupted)
+    dictionary = Dictionary(W)
+    say_if_empty(A, dictionary, y, lam, nonnegative)
+    return LearnedDictionary(dictionary, stacked(energies), reseeded, kept, interrupted)
 
 
 def stacked(energies: list[Tensor]) -> Tensor:
     """One number a step; an empty float64 tensor when no step was made."""
     return torch.stack(energies) if energies else torch.zeros(0, dtype=torch.float64)
+
+
+def say_if_empty(seen: Tensor, dictionary, y: Tensor, lam, nonnegative: bool) -> None:
+    """Warn if no code was ever anything but zero: the caller's atoms are then what they began as.
+
+    seen: the codes, or their statistics Σzzᵀ.
+    """
+    if not seen.any():
+        largest = max(
+            float(lambda_max(dictionary, part, nonnegative).max()) for part in y.split(500)
+        )
+        warnings.warn(
+            f"lam: all codes were zero at λ = {float(lam):g}, so nothing was learned; with these "
+            f"atoms a λ below {largest:.3g} leaves some of them",
+            stacklevel=4,
+        )
 
 
 def update_atoms(W: Tensor, A: Tensor, B: Tensor, *, nonnegative: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -10,12 +11,12 @@ def track(steps: Iterable, label: str, show: bool = True) -> Iterator:
     """Iterate over ``steps`` (of known length) and show how far it is.
 
     In a notebook a bar moves under the cell while it runs, and leaves nothing behind: not on the
-    page, and not in the file. A bar inside a bar takes its place until it is done. Elsewhere tqdm
-    draws its bar on stderr when the run takes more than two seconds.
+    page, and not in the file. A bar inside a bar takes its place until it is done. Elsewhere, and
+    without ipywidgets, tqdm draws its bar on stderr when the run takes more than two seconds.
     """
     if not show:
         return iter(steps)
-    if _in_notebook():
+    if _in_notebook() and find_spec("ipywidgets"):
         return _notebook_bar(steps, label)
     from tqdm import tqdm
 

@@ -157,6 +157,13 @@ def test_float32():
     assert run.dictionary.K.dtype == torch.float32 and run.energy.dtype == torch.float64
 
 
+def test_a_lambda_that_leaves_no_code_is_said():
+    _, images = planted()
+    with pytest.warns(UserWarning, match="^lam: all codes were zero at λ = 1e") as said:
+        learn_kernels(images, 2, 1e6, size=5, steps=3)
+    assert len(said) == 1 and said[0].filename == __file__
+
+
 def test_an_interrupt_keeps_what_was_learned(monkeypatch):
     _, images = planted()
     calls = []

@@ -27,6 +27,32 @@ def trained(request) -> tuple[torch.Tensor, torch.Tensor, AutoEncoder]:
     return true, images, run
 
 
+def test_an_interrupt_keeps_what_was_learned(monkeypatch):
+    _, images = planted(count=6)
+    after = train_autoencoder(images, 3, LAM, size=5, steps=4, lr=0)
+    calls = []
+
+    def interrupting(*arguments):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return infer(*arguments)
+
+    infer = csae.infer
+    monkeypatch.setattr(csae, "infer", interrupting)
+    run = train_autoencoder(images, 3, LAM, size=5, steps=9, lr=0)
+    assert run.interrupted and not after.interrupted
+    assert torch.equal(run.dictionary.K, after.dictionary.K)
+    assert torch.equal(run.energy, after.energy) and torch.equal(run.distance, after.distance)
+
+
+def test_a_lambda_that_leaves_no_code_is_said():
+    _, images = planted(count=6)
+    with pytest.warns(UserWarning, match="^lam: all codes were zero at λ = 1e") as said:
+        train_autoencoder(images, 3, 1e6, size=5, steps=2)
+    assert len(said) == 1 and said[0].filename == __file__
+
+
 @pytest.mark.parametrize("phi", csae.NONLINEARITIES)
 def test_encoder_by_hand(phi):
     encoder = ConvEncoder(3, size=5, nonlinearity=phi, seed=4)

@@ -188,6 +188,12 @@ def test_batches_of_every_size(backend, N, batch_size):
     assert run.dictionary.W.isfinite().all()
 
 
+def test_a_lambda_that_leaves_no_code_is_said():
+    with pytest.warns(UserWarning, match="^lam: all codes were zero at λ = 1e") as said:
+        learn(Y, 5, 1e6, passes=2)
+    assert len(said) == 1
+
+
 def test_an_interrupt_keeps_what_was_learned(monkeypatch):
     class Interrupted(fast_learning._Batched):
         calls = 0

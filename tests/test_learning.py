@@ -1,5 +1,8 @@
 """Dictionary learning: planted atoms come back, columns keep unit length, no atom stays unused."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -141,10 +144,25 @@ def test_no_atom_is_replaced_by_nothing(monkeypatch, nonnegative):
 
 def test_nothing_to_learn_above_lambda_max():
     """All codes are zero: the atoms stay, the energy is that of z = 0."""
-    run = learn_dictionary(Y, 20, 1e3, steps=5, batch_size=2000, snapshots=(0,))
+    with pytest.warns(UserWarning, match="all codes were zero"):
+        run = learn_dictionary(Y, 20, 1e3, steps=5, batch_size=2000, snapshots=(0,))
     assert torch.equal(run.dictionary.W, run.snapshots[0])
     assert run.reseeded == 0
     assert torch.allclose(run.energy, 0.5 * Y.square().sum(1).mean())
+
+
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_a_lambda_that_leaves_no_code_is_said(nonnegative):
+    """And what λ would."""
+    with pytest.warns(UserWarning, match="^lam: all codes were zero at λ = 1e") as said:
+        run = learn_dictionary(Y, 5, 1e6, steps=3, nonnegative=nonnegative)
+    assert len(said) == 1 and said[0].filename == __file__
+    below = float(re.search(r"a λ below (\S+)", str(said[0].message))[1])
+    codes = [fista(run.dictionary, Y, s * below, nonnegative=nonnegative).z for s in (0.98, 1.02)]
+    assert [bool(z.any()) for z in codes] == [True, False]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        learn_dictionary(Y, 5, 0.1, steps=3, nonnegative=nonnegative)
 
 
 def test_an_interrupt_keeps_what_was_learned(monkeypatch):

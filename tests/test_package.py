@@ -47,6 +47,26 @@ def test_solves_without_the_extras():
     assert [float(x) for x in re.findall(r"-?[\d.]+", run.stdout)] == [2.0, 0.0, -1.0]
 
 
+@pytest.mark.parametrize(
+    ("missing", "module"),
+    [
+        ("matplotlib", "plots.style"),
+        ("matplotlib", "plots.vae"),
+        ("matplotlib", "widgets"),
+        ("ipywidgets", "widgets"),
+        ("ipywidgets", "widgets.vae"),
+        ("simpleeval", "claims"),
+    ],
+)
+def test_a_missing_extra_is_named_with_what_to_do(missing, module):
+    run = python(
+        f"import sys; sys.modules['{missing}'] = None\nimport rlvebm_utils.course.{module}\n"
+    )
+    said = run.stderr.strip().splitlines()[-1]
+    assert said.startswith(f"ImportError: {missing}: expected an installed package, for ")
+    assert said.endswith("pip install 'rlvebm_utils[course]'")
+
+
 def test_readme_example_runs():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     example, _ = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
@@ -75,7 +95,7 @@ def test_needs_are_few_and_loose():
 def test_supported_pythons():
     supported = SpecifierSet(PROJECT["requires-python"])
     answers = {version: f"{version}.1" in supported for version in ("3.10", "3.11", "3.13", "3.14")}
-    assert answers == {"3.10": False, "3.11": True, "3.13": True, "3.14": False}
+    assert answers == {"3.10": False, "3.11": True, "3.13": True, "3.14": True}
 
 
 def test_pins_are_exact_and_within_the_bounds():

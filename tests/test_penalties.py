@@ -184,7 +184,7 @@ def test_distance_by_hand():
 
 
 def test_group_lasso_against_celer():
-    from celer import GroupLasso
+    GroupLasso = pytest.importorskip("celer").GroupLasso
 
     found = fista(Dictionary(W), Y[0], 0.3, penalty=GroupL1(GROUPS), tol=1e-12, max_iter=100_000)
     theirs = GroupLasso(groups=4, alpha=0.3 / 12, fit_intercept=False, tol=1e-12, max_iter=1000)

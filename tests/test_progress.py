@@ -82,3 +82,11 @@ def test_elsewhere_it_is_a_bar_of_text(capsys, monkeypatch):
     assert list(track(range(3), "steps")) == [0, 1, 2]
     assert list(track(range(3), "steps", show=False)) == [0, 1, 2]
     assert capsys.readouterr().out == ""
+
+
+def test_without_widgets_there_is_text(shell, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with capture_output(stderr=False) as captured:
+        steps = track(range(3), "steps")
+        assert list(steps) == [0, 1, 2]
+    assert not captured._outputs

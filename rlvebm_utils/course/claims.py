@@ -20,7 +20,10 @@ from pathlib import Path
 from string import Formatter
 
 import numpy as np
-import simpleeval
+
+from .extras import require
+
+simpleeval = require("simpleeval", "the rules of the claims")
 
 REGISTER = Path(__file__).with_name("claims.toml")
 KINDS = {"claim": "holds", "erratum": "corrected", "illustration": "illustration"}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..conv import ConvDictionary
 from ..conv_learning import KernelLearner, check_images, kernel_noise, shift
 from ..energies import energy
-from ..learning import Batches, unit_norm
+from ..learning import Batches, say_if_empty, stacked, unit_norm
 from ..penalties import soft_threshold
 from ..progress import track
 from ..solvers import ProximalGradient
@@ -96,7 +96,8 @@ class AutoEncoder:
 
     encoder, dictionary: the two halves. energy, distance: of each batch before its update, the mean
     energy of its codes and how far the encoder's guess was from them, ‖Z − Enc(Y)‖²/‖Z‖²; float64,
-    (steps,). reseeded: how many kernels were replaced because no image used them.
+    (steps,). reseeded: how many kernels were replaced because no image used them. interrupted:
+    whether training ended early.
     """
 
     encoder: ConvEncoder
@@ -104,6 +105,7 @@ class AutoEncoder:
     energy: Tensor
     distance: Tensor
     reseeded: int
+    interrupted: bool = False
 
 
 @plain_numbers
@@ -119,7 +121,8 @@ def train_autoencoder(
     FISTA on the energy above, guess included; moves the kernels downhill for these codes, as
     :func:`learn_kernels` does; and moves the encoder towards the codes by one step of Adam, whose
     learning rate makes one cycle up to ``lr`` (0: the encoder stays noise). The two halves start
-    from different noise and never see each other, only each other's codes.
+    from different noise and never see each other, only each other's codes. An interrupt (Ctrl-C, or
+    the notebook's stop button) ends the training early and keeps what was learned.
 
     Raises TypeError or ValueError, naming the argument, on bad input; images are never changed.
     """
@@ -140,23 +143,28 @@ def train_autoencoder(
     optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     batches = Batches(len(images), batch_size, steps, generator)
-    energies, distances = [], []
-    for rows in track(batches, "training the auto-encoder", show=progress):
-        y, dictionary = images[rows], ConvDictionary(learner.K)
-        guess = encoder(y)
-        z = infer(dictionary, y, guess.detach(), lam, alpha, iterations)
-        energies.append(energy(dictionary, y, z, lam).mean())
-        distance = (z - guess).square().sum() / z.square().sum().clamp(min=1e-12)
-        distances.append(distance.detach().double())
-        learner.codes[rows] = z
-        learner.remember(rows, forgetting)
-        for _ in range(sweeps):
-            learner.sweep()
-        learner.reseed(rows)
-        descend(optimiser, (z - guess).square().mean())
-        cycle.step()
-    record = torch.stack(energies), torch.stack(distances)
-    return AutoEncoder(encoder.eval(), ConvDictionary(learner.K), *record, learner.reseeded)
+    energies, distances, interrupted = [], [], False
+    try:
+        for rows in track(batches, "training the auto-encoder", show=progress):
+            y, dictionary = images[rows], ConvDictionary(learner.K)
+            guess = encoder(y)
+            z = infer(dictionary, y, guess.detach(), lam, alpha, iterations)
+            distance = (z - guess).square().sum() / z.square().sum().clamp(min=1e-12)
+            energies.append(energy(dictionary, y, z, lam).mean())
+            distances.append(distance.detach().double())
+            learner.codes[rows] = z
+            learner.remember(rows, forgetting)
+            for _ in range(sweeps):
+                learner.sweep()
+            learner.reseed(rows)
+            descend(optimiser, (z - guess).square().mean())
+            cycle.step()
+    except KeyboardInterrupt:
+        interrupted = True
+    dictionary = ConvDictionary(learner.K)
+    say_if_empty(learner.codes, dictionary, images, lam, nonnegative=False)
+    record = stacked(energies), stacked(distances), learner.reseeded, interrupted
+    return AutoEncoder(encoder.eval(), dictionary, *record)
 
 
 def infer(

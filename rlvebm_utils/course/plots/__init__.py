@@ -2,3 +2,7 @@
  Each function draws one finding and shows it with a description; :mod:`.style` holds the palette
 and the one way to show.
 """
+
+from ..extras import require
+
+require("matplotlib", "the figures")

@@ -14,6 +14,11 @@ A new panel is a few lines::
                 readouts=lambda a: {"non-zeros": (a["z"] != 0).sum()})
 """
 
+from ..extras import require
+
+for _module in ("ipywidgets", "matplotlib"):
+    require(_module, "the slider panels")
+
 from .panel import Scene, SliderPanel, check_box, linear_slider, log_slider, picker, stops
 from .parts import Picture, Stems, Strip, colours, img, tile
 from .sparse_coding import SparseCoder, sparse_coding_panel
