@@ -1,4 +1,4 @@
-"""A λ slider over the energy of a plane: F(y) = min_z E(y, z), solved anew at every move."""
+"""A λ slider over the energy of a plane: F(y) = min_z E(y, z), solved for all stops beforehand."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def energy_map_panel(
             raise ValueError(f"models[{name!r}]: expected dimension 2, got {dictionary.dim}")
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"points: expected shape (N, 2), got {tuple(points.shape)}")
-    slider = stops(price_stops(lam, highest), lam, label="λ")
-    return _Plane(models, points, level, reach, cells).panel(
-        {"lam": slider, "model": picker(list(models), label="model")},
+    lams = price_stops(lam, highest)
+    return _Plane(models, points, lams, level, reach, cells).panel(
+        {"lam": stops(lams, lam, label="λ"), "model": picker(list(models), label="model")},
         title=title,
         headline=f"share with F < {level:g}",
         stills=("lam", [0.0, 0.03, 0.1, 0.3, 1.0]),
@@ -103,9 +103,10 @@ def price_stops(lam: float, highest: float, fine: int = 32) -> list[float]:
 
 
 class _Plane(Scene):
-    """F on a grid, around the unit circle and at the data; each solve starts from the last one."""
+    """F on a grid, around the unit circle and at the data."""
 
-    def __init__(self, models, points: torch.Tensor, level: float, reach: float, cells: int):
+    def __init__(self, models, points, lams, level: float, reach: float, cells: int):
+        self.lams = lams
         self.models, self.names, self.points = models, list(models), points
         self.level, self.reach, self.cells = level, reach, cells
         side = torch.linspace(-reach, reach, cells, dtype=points.dtype)
@@ -114,15 +115,25 @@ class _Plane(Scene):
         circle = torch.stack([angle.cos(), angle.sin()], 1)
         self.everything = torch.cat([grid, circle, points])
         self.sizes = [len(grid), len(circle), len(points)]
-        self.last: dict[int, torch.Tensor] = {}  # per model: its codes
+        self.known: dict[int, dict[float, torch.Tensor]] = {}  # per model and λ: all energies
+
+    def solve(self, model: int, lams) -> dict[float, torch.Tensor]:
+        """λ → all energies, from the largest λ down: the codes of one are a good start for the
+        next, while a small λ alone takes a second.
+        """
+        dictionary, nonnegative = self.models[self.names[model]]
+        options, energies = {"nonnegative": nonnegative, "tol": 1e-6, "z0": None}, {}
+        for lam in sorted(lams, reverse=True):
+            solution = encode(dictionary, self.everything, lam, **options)
+            energies[lam], options["z0"] = solution.energy, solution.z
+        return energies
 
     def compute(self, lam, model):
-        dictionary, nonnegative = self.models[self.names[model]]
-        options = {"nonnegative": nonnegative, "tol": 1e-6, "z0": self.last.get(model)}
-        solution = encode(dictionary, self.everything, lam, **options)
-        if lam:  # codes without a price are full, and a bad start for sparse ones
-            self.last[model] = solution.z
-        on_grid, on_circle, on_data = solution.energy.split(self.sizes)
+        if model not in self.known:
+            self.known[model] = self.solve(model, self.lams)
+        if lam not in self.known[model]:
+            self.known[model] |= self.solve(model, [lam])
+        on_grid, on_circle, on_data = self.known[model][lam].split(self.sizes)
         return {
             "F": on_grid.reshape(self.cells, self.cells).numpy(),
             "area": float((on_grid < self.level).double().mean()),

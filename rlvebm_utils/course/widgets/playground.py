@@ -17,6 +17,7 @@ from ...solvers import fista, ista
 from ..plots.style import BLUE, GREEN, GREY, VERMILION
 from .panel import Scene, SliderPanel, log_slider, picker, stops
 from .parts import Picture, Stems, number, tile
+from .sparse_coding import one_thread
 
 SOLVERS = {"ISTA": BLUE, "FISTA": VERMILION, "LISTA": GREEN}
 
@@ -122,6 +123,7 @@ class _Race(Scene):
         self.depths = list(next(iter(problems.values())).networks)
 
     @torch.no_grad()
+    @one_thread()
     def compute(self, lam, steps, problem, sample, solver):
         case = self.problems[self.names[problem]]
         W, y = case.dictionary, case.samples[sample]
