@@ -1,4 +1,10 @@
-"""The order of the tests, for the workers that share them, one a core; and nbval's patience."""
+"""The order of the tests, for workers that share them, one a core; and patience with busy ones."""
+
+import os
+
+# As in the Makefile, for tests and the notebooks' kernels: threads that wait by spinning on shared
+# cores cost a factor of ten and more. It is read when torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 LONGEST_FIRST = ("test_regression.py", "test_mutations.py", "test_browser.py", ".ipynb::")
 

@@ -1,11 +1,8 @@
 """Shared by all tests: no network, one random start, and a small notebook pair to break."""
 
 import importlib.util
-import os
 import textwrap
 from pathlib import Path
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the Makefile; read when torch loads
 
 import pytest
 import torch

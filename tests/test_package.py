@@ -1,9 +1,11 @@
 """The package installs by itself, loads light, and asks for what it says it asks for."""
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 
@@ -118,9 +120,21 @@ def test_environment_is_the_pinned_one(pin):
     assert pin.specifier.contains(installed), f"{pin}, and {installed} is installed: make test"
 
 
-def test_wheel_holds_the_package_and_nothing_else(tmp_path):
+def test_threads_wait_quietly_whoever_starts_the_tests():
+    """Plain pytest, too, of a notebook alone, where only the upper conftest.py is read."""
+    code = "import conftest, os; print(os.environ['OMP_WAIT_POLICY'])"
+    for given, expected in (({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")):
+        env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | given
+        run = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True
+        )
+        assert run.stdout.strip() == expected, run.stderr
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A copy of the repository's files, as git knows them, and their names."""
     source = tmp_path / "source"
-    source.mkdir()
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -131,6 +145,25 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     for name in files:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes((ROOT / name).read_bytes())
+    return source, files
+
+
+def test_sdist_holds_the_package_and_no_half_of_the_tests(source, tmp_path):
+    folder, files = source
+    code = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {one.name.partition("/")[2] for one in archive.getmembers() if one.isfile()}
+    made = {name for name in names if ".egg-info/" in name} | {"PKG-INFO", "setup.cfg"}
+    besides = {"README.md", "LICENSE", "LICENSE-CC-BY-4.0.md", "pyproject.toml", "MANIFEST.in"}
+    package = {name for name in files if name.startswith("rlvebm_utils/")}
+    assert package <= names and names - made - package <= besides
+
+
+def test_wheel_holds_the_package_and_nothing_else(source, tmp_path):
+    source, files = source
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
     run = subprocess.run(
         [*command, "--wheel-dir", tmp_path, source], capture_output=True, text=True, timeout=300

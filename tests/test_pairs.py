@@ -200,13 +200,39 @@ def test_one_address_everywhere():
             assert found == owner, f"{path.name} has another address: {found}/{name}"
 
 
-def test_moving_to_another_address(tmp_path):
+@pytest.fixture
+def repository(tmp_path):
+    """A copy of all that may hold the address."""
     (tmp_path / "notebooks").mkdir()
-    for path in address.holders():
+    for path in [*address.holders(), *notebooks.FOLDER.glob("*.ipynb")]:
         (tmp_path / path.relative_to(address.ROOT)).write_bytes(path.read_bytes())
-    old = address.address()
-    assert "pyproject.toml" in address.move("someone/some.where", tmp_path)
-    assert address.address(tmp_path) == "someone/some.where"
-    assert not any(old in path.read_text("utf-8") for path in address.holders(tmp_path))
+    return tmp_path
+
+
+def test_moving_to_another_address(repository):
+    old, executed = address.address(), sorted((repository / "notebooks").glob("*.ipynb"))
+    before = [nbformat.read(path, as_version=4) for path in executed]
+    assert "pyproject.toml" in address.move("someone/some.where", repository)
+    assert address.address(repository) == "someone/some.where"
+    for path in [*address.holders(repository), *executed]:
+        assert old not in path.read_text("utf-8"), path.name
+    for text in notebooks.texts(repository / "notebooks"):
+        assert notebooks.faults(text) == []
+    for path, was in zip(executed, before, strict=True):
+        now = nbformat.read(path, as_version=4)
+        assert [cell.get("outputs") for cell in now.cells] == [
+            cell.get("outputs") for cell in was.cells
+        ]
+
+
+def test_moving_changes_nothing_where_an_output_is_stale(repository):
+    stale = repository / "notebooks" / "03_lista.ipynb"
+    stale.write_text(stale.read_text("utf-8").replace('"made_by": "', '"made_by": "0', 1), "utf-8")
+    with pytest.raises(ValueError, match="03_lista.py: expected a pair without faults, got "):
+        address.move("someone/some.where", repository)
+    assert address.address(repository) == address.address()
+
+
+def test_what_is_no_address_is_refused(tmp_path):
     with pytest.raises(ValueError, match="owner/name"):
         address.move("https://example.org", tmp_path)

@@ -98,8 +98,12 @@ def build(text: Path) -> None:
     with tqdm(total=code_cells, desc=text.stem, unit="cell") as bar:
         execute(notebook, text.parent, on_cell=bar.update)
     strip(notebook)
+    write(notebook, text.with_suffix(".ipynb"))
+
+
+def write(notebook, target: Path) -> None:
+    """Put a notebook in its place, whole or not at all."""
     nbformat.validate(notebook)
-    target = text.with_suffix(".ipynb")
     part = target.with_suffix(".part")
     part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
     part.replace(target)
