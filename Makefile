@@ -4,6 +4,13 @@
 # On shared cores, threads that wait by spinning cost PyTorch a factor of ten and more.
 export OMP_WAIT_POLICY := passive
 
+# Jupyter, Chromium and pip write into the user's home. Where there is none, or one that is closed to
+# the user (as in many containers), this folder stands in for it.
+ifneq ($(shell test -d "$$HOME" -a -w "$$HOME" && echo fine),fine)
+    export HOME := $(CURDIR)/.home
+    $(shell mkdir -p .home)
+endif
+
 VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready

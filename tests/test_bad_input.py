@@ -14,6 +14,7 @@ from rlvebm_utils import (
     Dictionary,
     certificate,
     duality_gap,
+    encode,
     energy,
     fista,
     ista,
@@ -195,10 +196,19 @@ def test_one_lam_for_a_single_sample():
     check(lambda: fista(D, Y[0], torch.ones(5)), ValueError, "lam", "one number or 1 of them")
 
 
+def energy_gap(z):
+    return duality_gap(D, Y, z, 0.1, nonnegative=True)
+
+
 def test_codes_that_should_not_be_negative():
     for measure in (duality_gap, certificate, kkt_residual):
         check(lambda f=measure: f(D, Y, Z, 0.1, nonnegative=True), ValueError, "z", "minimum of -")
     check(lambda: fista(D, Y, 0.1, z0=Z, nonnegative=True), ValueError, "z0", "minimum of -")
+    for row in range(len(Z)):  # in whichever of them it is
+        z = Z.abs()
+        z[row, -1] = -1e-30
+        check(lambda z=z: energy_gap(z), ValueError, "z", "minimum of -1e-30")
+        check(lambda z=z: encode(D, Y, 0.1, z0=z, nonnegative=True), ValueError, "z0", "minimum")
 
 
 # ---- Numbers ----

@@ -37,6 +37,21 @@ def test_a_bar_comes_and_goes(shell):
     assert seen == [0, 1, 2]
 
 
+def test_a_bar_fills(shell, monkeypatch):
+    """The widget itself, before it is closed."""
+    told = []
+    close = progress._Place.remove
+
+    def remove(place, row):
+        label, bar, count = row.children
+        told.append((label.value, bar.value, bar.max, count.value))
+        close(place, row)
+
+    monkeypatch.setattr(progress._Place, "remove", remove)
+    shown(lambda: list(track(range(3), "steps")))
+    assert told == [("steps", 3, 3, "3 of 3")]
+
+
 def test_bars_one_after_the_other_share_a_place(shell):
     def run():
         for _ in range(3):

@@ -13,6 +13,7 @@ from problems import all_problems, normal, problem, random_dictionary, unit
 from rlvebm_utils import (
     ConvergenceWarning,
     Dictionary,
+    Problem,
     duality_gap,
     energy,
     fista,
@@ -20,6 +21,7 @@ from rlvebm_utils import (
     kkt_residual,
     lambda_max,
 )
+from rlvebm_utils.solvers import Ledger, Options, run_fista
 
 PROBLEMS = all_problems()
 EPS = torch.finfo(torch.float64).eps
@@ -483,6 +485,20 @@ def test_no_warning_when_the_last_step_is_enough():
         warnings.simplefilter("error")
         assert fista(Dictionary(W), y, 0.3, tol=1e-6, max_iter=enough).converged.all()
         assert fista(Dictionary(W), y, 100.0, max_iter=3).converged.all()
+
+
+def test_iterations_of_several_solvers_add_up():
+    problem = Problem.of(Dictionary(random_dictionary()), normal(4, 12, seed=1), 0.1)
+    ledger = Ledger(problem, problem.zeros(), "first")
+    ledger.iterations += 5
+    rows = torch.tensor([False, True, False, True])
+    ledger.replace(rows, run_fista(problem.pick(rows), problem.zeros()[rows], Options(1e-3)))
+    alone = fista(problem.operator, problem.y[rows], 0.1, tol=1e-3)
+    assert ledger.iterations[rows].tolist() == (5 + alone.iterations).tolist()
+    assert ledger.iterations[~rows].tolist() == [5, 5]
+    assert ledger.made_by == ["first", "solvers.fista"] * 2
+    assert torch.equal(ledger.z[rows], alone.z) and not ledger.z[~rows].any()
+    assert ledger.converged.tolist() == rows.tolist()
 
 
 def test_overflow_is_not_called_converged():

@@ -16,7 +16,8 @@ from problems import normal
 from table import FUNCTIONS, C, D, equal, right
 
 import rlvebm_utils as package
-from rlvebm_utils import LISTA, train_lista
+from rlvebm_utils import L1, LISTA, ConvDictionary, Dictionary, GroupL1, train_lista
+from rlvebm_utils.course import csae
 
 NAMES = [*FUNCTIONS]
 TENSORS = [
@@ -147,6 +148,27 @@ def _nearly(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 # ---- copies ----
+
+
+WEIGHTS = torch.linspace(0.5, 2, 20, dtype=torch.float64)
+KEPT = {
+    "Dictionary": (D.W, Dictionary, lambda x: x.W),
+    "ConvDictionary": (C.K, ConvDictionary, lambda x: x.K),
+    "weights": (WEIGHTS, lambda w: L1(weights=w), lambda x: x.weights),
+    "groups": (torch.arange(20) // 4, GroupL1, lambda x: x.place),
+    "SmallNet": (C.K, lambda K: csae.SmallNet(K, right("admm")["y"]), lambda x: x.K),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_is_a_copy(name):
+    """Whatever becomes of the tensor that it was made from."""
+    given, make, kept = KEPT[name]
+    given = given.clone()
+    made = make(given)
+    before = kept(made).detach().clone()
+    given.zero_()
+    assert equal(before, kept(made).detach()) and before.any()
 
 
 def through_pickle(x):
