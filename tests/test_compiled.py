@@ -88,6 +88,19 @@ def test_another_source_or_processor_is_another_library(monkeypatch):
     assert len(names) == 4
 
 
+@pytest.mark.parametrize("changed", ["common.h", "codes.c", "FLAGS", "WAYS", "_processor"])
+def test_whatever_it_is_made_of_is_in_its_name(changed, monkeypatch):
+    before = compiled._stem("codes", torch.float64)
+    if changed.endswith((".h", ".c")):
+        source = compiled._source
+        new = {changed: source(changed) + " "}
+        monkeypatch.setattr(compiled, "_source", lambda name: new.get(name) or source(name))
+    else:
+        value = {"FLAGS": "-O1", "WAYS": ("-g",), "_processor": lambda: "another"}[changed]
+        monkeypatch.setattr(compiled, changed, value)
+    assert compiled._stem("codes", torch.float64) != before
+
+
 def test_without_a_compiler_torch_does_it(monkeypatch):
     no_compiler(monkeypatch)
     monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)

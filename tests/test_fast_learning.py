@@ -39,6 +39,20 @@ def test_as_good_as_the_readable_learner(backend):
 
 
 @backends
+@pytest.mark.parametrize("rows", [1, 2, 63, 64, 65, 128, 129])
+def test_a_batch_is_its_samples_one_by_one(backend, rows):
+    """However they are shared among the threads."""
+    W, y = random_dictionary(12, 20, seed=3).T.contiguous(), normal(rows, 12, seed=4)
+    work, z = WORK[backend](0.3, False, 3), torch.zeros(rows, 20, dtype=torch.float64)
+    told, one = work.improve(z, W, y), torch.zeros(1, 20, dtype=torch.float64)
+    for row in {0, rows // 2, rows - 1}:
+        alone = work.improve(one.zero_(), W, y[row : row + 1])
+        torch.testing.assert_close(one[0], z[row])
+        torch.testing.assert_close(alone[0], told[row])
+        assert one.any()
+
+
+@backends
 @signs
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_codes_get_better_until_they_are_best(backend, nonnegative, dtype):

@@ -6,7 +6,17 @@ from judge import Case, judge
 from problems import needs_c, normal
 from test_fuzz import BACKENDS, few_steps
 
-from rlvebm_utils import Dictionary, encode, encode_path, fista, lambda_max
+from rlvebm_utils import (
+    ConvDictionary,
+    Dictionary,
+    admm,
+    encode,
+    encode_images,
+    encode_path,
+    fista,
+    ista,
+    lambda_max,
+)
 from rlvebm_utils.energies import certificate
 
 pytestmark = pytest.mark.filterwarnings("ignore::rlvebm_utils.solvers.ConvergenceWarning")
@@ -114,3 +124,44 @@ def test_threads_do_not_change_what_is_told():
     one, other = found
     assert torch.equal(one.converged, other.converged)
     assert torch.allclose(one.energy, other.energy, rtol=1e-6)
+
+
+SOLVERS = {
+    "ista": (ista, {}),
+    "fista": (fista, {}),
+    "encode by torch": (encode, {"backend": "torch"}),
+    "encode by C": (encode, {"backend": "c"}),
+    "admm": (admm, {}),
+    "images by torch": (encode_images, {"backend": "torch"}),
+    "images by C": (encode_images, {"backend": "c"}),
+    "images": (encode_images, {}),
+}
+
+
+@pytest.mark.parametrize("tol", [None, 1e-1, 1e-3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", SOLVERS)
+def test_what_is_told_is_of_the_returned_code(name, dtype, tol):
+    """With or without a tolerance, however rough the code: its energy to float64's rounding, and a
+    bound below the least energy there is.
+    """
+    solver, options = SOLVERS[name]
+    if "C" in name.split() and "c" not in BACKENDS:
+        pytest.skip("no C compiler")
+    if solver in (admm, encode_images):
+        dictionary, y = ConvDictionary(normal(4, 5, 5, seed=1).to(dtype)), normal(3, 16, 15, seed=2)
+    else:
+        dictionary, y = Dictionary(normal(20, 50, seed=1).to(dtype)), normal(70, 20, seed=2)
+    y = y.to(dtype)
+    lam = torch.linspace(0.05, 0.5, len(y), dtype=torch.float64) * lambda_max(dictionary, y)
+    options = options | ({} if solver is encode else {"max_iter": 40})
+    if tol is None and solver is encode:
+        pytest.skip("encode asks for a tolerance")
+    found = solver(dictionary, y, lam, tol=tol, **options)
+    told = certificate(dictionary, y, found.z, lam)
+    torch.testing.assert_close(found.energy, told.energy, rtol=1e-11, atol=0)
+    exact = dictionary.to(dtype=torch.float64)
+    best = fista(exact, y.double(), lam, z0=found.z.double(), tol=1e-9).energy
+    assert (found.certificate.dual <= best * (1 + 1e-12)).all()
+    done = told.done(tol)
+    assert (found.converged == done).float().mean() > 0.9 and (done | ~found.converged).all()
