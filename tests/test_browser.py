@@ -234,6 +234,7 @@ def check_exported(page, path: Path) -> None:
     assert page.title() == page.get_by_role("heading").inner_text() != ""
     assert page.get_by_role("slider").count() >= 1
     for row in page.locator("label").all():
+        page.reload()  # the other controls stand where they start
         check_exported_control(page, row)
     assert {url.split(":")[0] for url in requests} <= {"file", "data"}
     page.close()
