@@ -330,7 +330,8 @@ def test_a_saved_notebook_is_found_as_it_was_left(page, server):
     run_cells(page, 0, 3, 1, 2, 0, 1)
     (panel,) = panels(page)
     panel.place = -1  # the kernel has shown it twice
-    check_panel(panel)
+    (handle,) = panel.handles()
+    check_keyboard(panel, handle)
 
 
 @lab_only
