@@ -159,9 +159,11 @@ def test_what_is_told_is_of_the_returned_code(name, dtype, tol):
         pytest.skip("encode asks for a tolerance")
     found = solver(dictionary, y, lam, tol=tol, **options)
     told = certificate(dictionary, y, found.z, lam)
-    torch.testing.assert_close(found.energy, told.energy, rtol=1e-11, atol=0)
+    # C's c = Wᵀr is float32's for samples in float32; that enters energies and bounds alike
+    rounding = 4 * torch.finfo(dtype).eps if name == "encode by C" else 1e-12
+    torch.testing.assert_close(found.energy, told.energy, rtol=rounding + 1e-11, atol=0)
     exact = dictionary.to(dtype=torch.float64)
     best = fista(exact, y.double(), lam, z0=found.z.double(), tol=1e-9).energy
-    assert (found.certificate.dual <= best * (1 + 1e-12)).all()
+    assert (found.certificate.dual <= best * (1 + rounding)).all()
     done = told.done(tol)
     assert (found.converged == done).float().mean() > 0.9 and (done | ~found.converged).all()
