@@ -84,6 +84,32 @@ def test_equals_its_toeplitz_matrix(case, method):
     torch.testing.assert_close(conv.gradient(y)(z).flatten(1), expected, **close)
 
 
+def wrapped(K: torch.Tensor, size) -> torch.Tensor:
+    """W on the torus: the kernel in the corner of an empty image, which is then rolled."""
+    K4, (h, w) = K if K.ndim == 4 else K[:, None], size
+    columns = []
+    for kernel in K4:
+        image = torch.zeros(len(kernel), h, w, dtype=K.dtype)
+        image[:, : kernel.shape[1], : kernel.shape[2]] = kernel
+        for down in range(h):
+            columns += [image.roll((down, right), (1, 2)).flatten() for right in range(w)]
+    return torch.stack(columns, 1)
+
+
+@METHODS
+@EVERY
+def test_on_a_torus_too(case, method):
+    K, y = kernels(case), images(case)
+    conv = ConvDictionary(K, method, "circular")
+    W, z = wrapped(K, CASES[case][1]), normal(2, len(K), *CASES[case][1], seed=2)
+    close = {"rtol": 1e-12, "atol": 1e-12}
+    torch.testing.assert_close(conv.decode(z).flatten(1), z.flatten(1) @ W.T, **close)
+    torch.testing.assert_close(conv.adjoint(y).flatten(1), y.flatten(1) @ W, **close)
+    expected = (z.flatten(1) @ W.T - y.flatten(1)) @ W
+    torch.testing.assert_close(conv.gradient(y)(z).flatten(1), expected, **close)
+    assert conv.lipschitz() >= (1 - 1e-12) * float(torch.linalg.eigvalsh(W @ W.T)[-1])
+
+
 @METHODS
 @EVERY
 def test_equals_scipy(case, method):

@@ -203,6 +203,10 @@ def test_done_by_hand():
     known = Certificate(*torch.tensor(list(rows), dtype=torch.float64).T)
     assert known.done(0.1).tolist() == list(rows.values())
     assert not known.done(None).any()
+    nan = torch.tensor([math.nan in row for row in rows])
+    assert known.relative_gap.isnan().equal(nan)  # never 0, the best there is
+    overflow = Certificate(*torch.tensor([[math.inf, math.inf, 0.0]], dtype=torch.float64).T)
+    assert not overflow.relative_gap <= 1 and not overflow.done(0.1)
 
 
 def test_a_residual_that_points_away_proves_nothing_for_nonnegative_codes():
