@@ -20,7 +20,7 @@ FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab playground test test-frontends fuzz notebooks claims figures export bench bench-sliders
+.PHONY: help lab playground test test-frontends fuzz mutants notebooks claims figures export bench bench-sliders
 .PHONY: lint format address clean
 
 help:  ## this list
@@ -41,6 +41,10 @@ test-frontends: $(READY) $(COLAB)/.ready  ## drag every slider in Notebook 7, Vo
 
 fuzz: $(READY)  ## look for untrue certificates with fresh random problems for an hour; ARGS=seconds
 	$(BIN)/python tests/test_fuzz.py $(or $(ARGS),3600)
+
+mutants: $(READY)  ## change the core in every small way; which changes does no test notice? ARGS=penalties
+	$(BIN)/python -m pip install --quiet cosmic-ray
+	$(BIN)/python -m tools.mutants $(ARGS)
 
 notebooks: $(READY)  ## run the notebooks' text and rewrite their .ipynb; one: make notebooks ARGS=NAME
 	$(BIN)/python -m tools.notebooks $(ARGS)
