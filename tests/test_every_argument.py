@@ -81,3 +81,12 @@ def test_the_table_is_whole():
             missing[name] = left
     assert not missing
     assert set(package.__all__) == NOT_CALLED | (set(FUNCTIONS) & set(package.__all__))
+
+
+@pytest.mark.parametrize("name", ["learn_dictionary", "learn_dictionary_fast", "learn_kernels"])
+def test_snapshots_of_the_first_and_the_last_step(name):
+    steps = 1 if name == "learn_dictionary_fast" else 2
+    run = FUNCTIONS[name][0](**right(name) | {"snapshots": (0, steps)})
+    assert list(run.snapshots) == [0, steps]
+    assert torch.equal(run.snapshots[steps], run.dictionary.atoms)
+    assert not torch.equal(run.snapshots[0], run.dictionary.atoms)

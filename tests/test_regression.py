@@ -72,7 +72,25 @@ def _output_differences(a, b) -> list[str]:
         for kind in PICTURES
         if kind in old and not _looks_alike(old[kind], new[kind])
     ]
+    found += _drawn_differences(a.metadata.get("drawn"), b.metadata.get("drawn"))
     return found + _figure_differences(a.metadata.get("rlvebm"), b.metadata.get("rlvebm"))
+
+
+def _drawn_differences(old, new, where: str = "the figure") -> list[str]:
+    """Where two figures' contents disagree: words to the letter, numbers to a thousandth of the
+    largest beside them.
+    """
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        return [
+            x for name in old for x in _drawn_differences(old[name], new[name], f"{where} {name}")
+        ]
+    if not isinstance(old, list) or not isinstance(new, list) or len(old) != len(new):
+        return [] if old == new else [f"{where}: {old!r} became {new!r}"]
+    if old and all(isinstance(x, int | float) for x in [*old, *new]):
+        near = np.allclose(new, old, rtol=0, atol=2e-3 * max(np.abs(old)) + 1e-12)
+        return [] if near else [f"{where}: {old} became {new}"]
+    pairs = zip(old, new, strict=True)
+    return [x for n, (a, b) in enumerate(pairs) for x in _drawn_differences(a, b, f"{where}.{n}")]
 
 
 def _looks_alike(a: str, b: str) -> bool:

@@ -9,6 +9,8 @@ import io
 import matplotlib
 from matplotlib.figure import Figure
 
+from .content import content
+
 # M. Okabe and K. Ito, "Color Universal Design" (2008): distinguishable with the common
 # colour-vision deficiencies.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -83,12 +85,12 @@ def show(figure: Figure, alt: str) -> None:
     images do not load).
 
     JupyterLab drops the alt text of image outputs, so the words follow as an output of their own
-    that unfolds.
+    that unfolds. What is drawn goes into the output's metadata, for the regression test.
     """
     from IPython.display import display
 
     png = {"image/png": to_png(figure), "text/plain": alt}
-    display(png, metadata={"image/png": {"alt": alt}}, raw=True)
+    display(png, metadata={"image/png": {"alt": alt}, "drawn": content(figure)}, raw=True)
     words = f"<details><summary>Figure in words</summary><p>{html.escape(alt)}</p></details>"
     display({"text/html": words, "text/plain": ""}, raw=True)
 
