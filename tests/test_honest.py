@@ -167,3 +167,30 @@ def test_what_is_told_is_of_the_returned_code(name, dtype, tol):
     assert (found.certificate.dual <= best * (1 + rounding)).all()
     done = told.done(tol)
     assert (found.converged == done).float().mean() > 0.9 and (done | ~found.converged).all()
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_the_number_of_threads_changes_nothing(name):
+    """Not a code, not a bound, not a verdict."""
+    solver, options = SOLVERS[name]
+    if "C" in name.split() and "c" not in BACKENDS:
+        pytest.skip("no C compiler")
+    images = solver in (admm, encode_images)
+    dictionary = ConvDictionary(normal(4, 5, 5, seed=1)) if images else Dictionary(normal(20, 50))
+    y = normal(5, 16, 15, seed=2) if images else normal(200, 20, seed=2)
+    lam = torch.linspace(0.05, 0.5, len(y), dtype=torch.float64) * lambda_max(dictionary, y)
+    options = options | ({} if solver is encode else {"max_iter": 40})
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(solver(dictionary, y, lam, tol=1e-2, **options))
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert torch.equal(other.converged, found[0].converged)
+        assert other.made_by == found[0].made_by
+        torch.testing.assert_close(other.z, found[0].z, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(other.certificate.dual, found[0].certificate.dual)
+    if "C" in name.split():  # each sample is one thread's work
+        assert all(torch.equal(other.z, found[0].z) for other in found)

@@ -120,6 +120,22 @@ PENALTIES = {
 }
 
 
+def test_what_they_are_called():
+    assert repr(L1()) == "L1(nonnegative=False)"
+    weights = ", weights=float64 tensor of shape (20,) on cpu"
+    assert repr(PENALTIES["weighted, nonnegative"]) == f"L1(nonnegative=True{weights})"
+    assert repr(PENALTIES["groups"]) == "GroupL1(5 groups of 20 entries)"
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_an_empty_code_above_lambda_max_breaks_no_condition(name):
+    dictionary, penalty = Dictionary(W), PENALTIES[name]
+    lam = 1.5 * lambda_max(dictionary, Y, penalty=penalty)
+    empty = torch.zeros(6, 20, dtype=torch.float64)
+    assert kkt_residual(dictionary, Y, empty, lam, penalty=penalty).tolist() == [0] * 6
+    assert (kkt_residual(dictionary, Y, empty, 0.5 * lam, penalty=penalty) > 0).all()
+
+
 @pytest.mark.parametrize("name", PENALTIES)
 def test_prox_is_the_minimiser(name):
     """No nearby point, and no random one, does better."""
