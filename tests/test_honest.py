@@ -176,7 +176,9 @@ def test_the_number_of_threads_changes_nothing(name):
     if "C" in name.split() and "c" not in BACKENDS:
         pytest.skip("no C compiler")
     images = solver in (admm, encode_images)
-    dictionary = ConvDictionary(normal(4, 5, 5, seed=1)) if images else Dictionary(normal(20, 50))
+    dictionary = (
+        ConvDictionary(normal(4, 5, 5, seed=1)) if images else Dictionary(normal(20, 50, seed=1))
+    )
     y = normal(5, 16, 15, seed=2) if images else normal(200, 20, seed=2)
     lam = torch.linspace(0.05, 0.5, len(y), dtype=torch.float64) * lambda_max(dictionary, y)
     options = options | ({} if solver is encode else {"max_iter": 40})
