@@ -251,6 +251,25 @@ def made(tmp_path, **fields) -> Entry:
 
 
 @pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("falls(s)", {(3, 2, 1): True, (3, 2, 2): False, (1, 2): False, (1, 1): False}),
+        ("never_rises(s)", {(3, 2, 2): True, (1, 1): True, (1, 2): False}),
+        ("as_range(s)", {(3, 1, 2): "1–3", (2, 2): "2"}),
+        ("count(s)", {(3, 1, 2): 3, (2,): 1}),
+        ("mean(s)", {(1, 2, 6): 3}),
+        ("min(s, 2)", {(3, 1): 1, (4, 3): 2}),
+        ("max(s, 2)", {(3, 1): 3, (1, 0): 2}),
+        ("all(abs(s) < 2)", {(1, -1): True, (1, -2): False}),
+        ("floor(s[0] / 2)", {(3, 9): 1}),
+    ],
+)
+def test_functions_of_the_rules(expression, value):
+    for series, expected in value.items():
+        assert course._evaluate(expression, {"s": np.asarray(series, dtype=float)}) == expected
+
+
+@pytest.mark.parametrize(
     ("fields", "figures", "verdict"),
     [
         ({}, (0.05, [0.5, 0.9]), "holds"),

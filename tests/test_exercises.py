@@ -55,6 +55,22 @@ def test_values(value, line, capsys):
     assert said(capsys).strip() == line
 
 
+@pytest.mark.parametrize(
+    ("yours", "right"),
+    [
+        (2.0, [2.0, 2.0]),  # equal to every entry
+        ([2.0, 2.0], 2.0),
+        ([[2.0, 2.0]], [2.0, 2.0]),
+        ([[2.0], [2.0]], [2.0, 2.0]),
+        ([2.0], [2.0, 2.0]),
+    ],
+)
+def test_an_answer_of_another_shape_is_not_right(yours, right, capsys):
+    """Though it broadcasts, and then agrees."""
+    check(torch.tensor(yours), torch.tensor(right))
+    assert said(capsys).startswith("not yet: yours is ")
+
+
 def test_a_solution_that_is_no_function_is_told():
     with pytest.raises(TypeError, match="^solution: expected a function where there are cases"):
         check(double, 6.0, (3.0,))

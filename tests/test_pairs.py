@@ -1,6 +1,7 @@
 """A notebook's two files say the same, and its outputs are those of its source."""
 
 import re
+import subprocess
 
 import jupytext
 import nbformat
@@ -234,5 +235,15 @@ def test_moving_changes_nothing_where_an_output_is_stale(repository):
 
 
 def test_what_is_no_address_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="owner/name"):
-        address.move("https://example.org", tmp_path)
+    for bad in ("https://example.org", "owner/name/more", "owner/name ", "owner", "/name", ""):
+        with pytest.raises(ValueError, match="^TO: expected owner/name, got "):
+            address.move(bad, tmp_path)
+
+
+def test_no_other_file_holds_the_address():
+    """Of all that git knows, but for licences and this machine's own."""
+    listed = ["git", "grep", "-l", f"github.com/{address.address()}"]
+    run = subprocess.run(listed, cwd=address.ROOT, capture_output=True, text=True, check=True)
+    executed = {path.with_suffix(".ipynb") for path in notebooks.texts()}
+    moved = {path.relative_to(address.ROOT).as_posix() for path in {*address.holders(), *executed}}
+    assert set(run.stdout.split()) <= moved

@@ -136,6 +136,18 @@ def test_learning_lowers_the_energy_and_is_repeatable():
     assert runs[0].energy[-4:].sum(1).mean() < 0.8 * runs[0].energy[0].sum()
 
 
+def test_every_epoch_has_an_order_of_its_own(monkeypatch):
+    seen, step = [], FuzzyBallAutoencoder.free_energy
+    monkeypatch.setattr(
+        FuzzyBallAutoencoder, "free_energy", lambda self, y, *_: seen.append(y) or step(self, y, *_)
+    )
+    train_balls(model(), Y, epochs=2, batch_size=len(Y))
+    first, second = seen
+    assert not torch.equal(first, second)
+    for epoch in seen:  # each sample once
+        assert torch.equal(epoch.sort(0).values, Y.sort(0).values)
+
+
 def test_interruption_keeps_what_was_reached(monkeypatch):
     machine, calls = model(), []
     step = FuzzyBallAutoencoder.free_energy

@@ -52,7 +52,8 @@ def _collection(one) -> list:
 
 def _name(artist) -> str:
     """Its label; those that Matplotlib makes up count through all figures."""
-    return "" if artist.get_label().startswith("_") else artist.get_label()
+    label = str(artist.get_label() or "")
+    return "" if label.startswith("_") else label
 
 
 def _few(numbers) -> list:
