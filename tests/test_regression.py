@@ -9,6 +9,7 @@ the pictures nearly the same, which nbval does not look at.
 import base64
 import copy
 import io
+import json
 import math
 import os
 import shutil
@@ -72,7 +73,8 @@ def _output_differences(a, b) -> list[str]:
         for kind in PICTURES
         if kind in old and not _looks_alike(old[kind], new[kind])
     ]
-    found += _drawn_differences(a.metadata.get("drawn"), b.metadata.get("drawn"))
+    drawn = (json.loads(one.metadata.get("drawn", "null")) for one in (a, b))
+    found += _drawn_differences(*drawn)
     return found + _figure_differences(a.metadata.get("rlvebm"), b.metadata.get("rlvebm"))
 
 

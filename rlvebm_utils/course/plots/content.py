@@ -3,15 +3,20 @@
 A label that is wrong, two curves that are swapped or a legend in another order change few pixels.
 """
 
+import json
+
 import numpy as np
 from matplotlib.colors import to_hex
 
 MOST = 120  # numbers of one artist that are kept, spread evenly over all it has
 
 
-def content(figure) -> list[dict]:
-    """One entry for each axes: labels, limits, legend, and what is drawn in it, in few digits."""
-    return [_of_axes(axes) for axes in figure.axes]
+def content(figure) -> str:
+    """One entry for each axes: labels, limits, legend, and what is drawn in it, in few digits. As
+    JSON in one line, since a notebook's file gives each number of a list a line.
+    """
+    entries = [_of_axes(axes) for axes in figure.axes]
+    return json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
 
 
 def _of_axes(axes) -> dict:
