@@ -191,6 +191,35 @@ def test_first_cell_never_touches_colabs_own_packages(monkeypatch):
     assert not re.search(r"torch|numpy|ipython|requirements| -r|upgrade| -U", call)
 
 
+# ---- Writing ----
+
+
+def test_a_notebook_is_written_whole_or_not_at_all(small_pair, monkeypatch):
+    target = small_pair.with_suffix(".ipynb")
+    before, notebook = target.read_bytes(), nbformat.read(target, as_version=4)
+
+    def interrupted(path, text, **_):
+        with open(path, "w") as file:
+            file.write(text[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(target), "write_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        notebooks.write(notebook, target)
+    assert target.read_bytes() == before
+
+
+def test_cells_of_the_same_text_have_names_of_their_own(small_pair):
+    notebook = nbformat.read(small_pair.with_suffix(".ipynb"), as_version=4)
+    notebook.cells += [
+        nbformat.v4.new_markdown_cell("again"),
+        nbformat.v4.new_markdown_cell("again"),
+    ]
+    notebooks.strip(notebook)
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    nbformat.validate(notebook)
+
+
 # ---- One address ----
 
 
