@@ -729,6 +729,7 @@ def outcomes(tmp_path_factory):
 
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    env |= {"PYTHONPATH": str(ROOT)}  # for tools/; the package is the copy's, see Failures
     env |= {"RLVEBM_CACHE": str(folder / "compiled")}  # spoilt loops are for this folder only
     results = folder / "results.json"
     done = subprocess.run(
@@ -773,7 +774,7 @@ class Failures:
 
 def run_one(folder: str, tests: list[str]):
     for name in list(sys.modules):
-        if name.split(".")[0] in ("rlvebm_utils", "problems") or name.startswith("test_"):
+        if name.split(".")[0] in ("rlvebm_utils", "problems", "tools") or name.startswith("test_"):
             del sys.modules[name]
     os.chdir(folder)
     plugin = Failures(folder)
