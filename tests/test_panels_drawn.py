@@ -349,17 +349,17 @@ def test_springs():
     springs = [2.0**i for i in range(-4, 3)]
     stages = {k: Stage(balls(i), 30.0 + i, torch.rand(3, 400)) for i, k in enumerate(springs)}
     panel = spring_panel(stages, LABELS, title="springs")
-    panel.controls["k"].value = 0.5
-    panel.controls["sigma"].value = 2**0.5
+    panel.controls["k"].value = 0.25
+    panel.controls["sigma"].value = 2.0
     stage = stages[1.0]  # kσ²
-    mean, sigma = stage.balls.mean.numpy() * 2**0.5, stage.balls.variance.sqrt().numpy() * 2**0.5
+    mean, sigma = 2 * stage.balls.mean.numpy(), 2 * stage.balls.variance.sqrt().numpy()
     shown = tiles(panel)
     check_balls(shown["balls in the plane of the code"], mean, sigma, LABELS.numpy(), 8.0)
     decoded = pictures(shown["decoded from the middles"])
     for pixels, picture in zip(decoded, stage.pictures, strict=True):
         assert same(pixels, picture.reshape(20, 20).numpy(), INK, 0, 1)
     # In the units of the picture the spring pulls with k on codes that σ has stretched.
-    energy = stage.fit + 0.5 * np.sum(mean**2, axis=1).mean()
+    energy = stage.fit + 0.25 * np.sum(mean**2, axis=1).mean()
     assert f"{energy:.1f}" in panel.html and f"{stage.fit:.1f}" in panel.html
 
 
