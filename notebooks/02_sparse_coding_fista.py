@@ -580,7 +580,7 @@ draw.stroke_by_stroke(y, strokes.W, z, stages=(1, 2, 3, 5, 8, 13, 20, len(named)
 # (or focus it and use the arrow keys); every position is a fresh solve, started from the last code.
 
 # %% tags=["slider"]
-sparse_coding_panel(strokes, Y_test[3:13], nonnegative=True)
+sparse_coding_panel(strokes, Y_test[3:13], lam=lam_strokes, nonnegative=True)
 
 # %% [markdown]
 # ## Try it yourself

@@ -64,7 +64,7 @@ def strokes():
 @pytest.mark.parametrize(("lam", "digit"), [(0.04, 2), (0.3, 1)])
 def test_sparse_coding(strokes, lam, digit):
     dictionary, Y = strokes
-    panel = sparse_coding_panel(dictionary, Y, shape=(8, 8), nonnegative=True)
+    panel = sparse_coding_panel(dictionary, Y, lam=0.15, shape=(8, 8), nonnegative=True)
     panel.controls["digit"].value = digit
     panel.controls["lam"].value = lam
     lam = panel.values["lam"]
@@ -99,7 +99,7 @@ def test_sparse_coding(strokes, lam, digit):
 
 def test_sparse_coding_at_rest(strokes):
     dictionary, Y = strokes
-    panel = sparse_coding_panel(dictionary, Y, shape=(8, 8), nonnegative=True)
+    panel = sparse_coding_panel(dictionary, Y, lam=0.15, shape=(8, 8), nonnegative=True)
     decoded, residual, stems, strip = at_rest(panel)
     W, y = dictionary.W.numpy(), Y[0].numpy()
     for column, lam in enumerate(panel.stills[1]):
@@ -124,7 +124,7 @@ def map_panel(nonnegative=True):
     points = torch.tensor([[1.2, 0.4], [-0.3, -1.1]], dtype=torch.float64)
     models = {"other": (Dictionary(torch.eye(2).double()), False)}
     models |= {"one atom": (Dictionary(atom), nonnegative)}
-    return energy_map_panel(models, points, cells=41), points.numpy()
+    return energy_map_panel(models, points, lam=0.1, cells=41), points.numpy()
 
 
 def one_atom(lam, nonnegative=True):
