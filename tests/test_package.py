@@ -186,3 +186,29 @@ def test_style_is_clean():
             text=True,
         )
         assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+@pytest.mark.parametrize("version", [(3, 10), (3, 11), (3, 12), (3, 13), (3, 14)])
+def test_the_pythons_that_make_the_environment(version, tmp_path):
+    """Told by a python that claims to be another one: 3.11 to 3.13, as the README says."""
+    python, venv = tmp_path / "python", tmp_path / "venv"
+    python.write_text(
+        f"""#!/bin/sh
+case "$1" in
+-c) exec {sys.executable} -c "import sys; sys.version_info = {version} + (0, 'final', 0)
+$2" ;;
+-m) mkdir -p "$4" ;;
+*) echo Python ;;
+esac
+"""
+    )
+    python.chmod(0o755)
+    script = ["sh", str(ROOT / "tools" / "venv.sh"), str(venv)]
+    environment = {**os.environ, "PYTHON": str(python)}
+    run = subprocess.run(script, env=environment, capture_output=True, text=True)
+    fits = (3, 11) <= version <= (3, 13)
+    assert (run.returncode == 0) == venv.exists() == fits, run.stderr
+    assert fits or "no Python 3.11, 3.12 or 3.13 found" in run.stderr
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "3.11" in readme and "3.13" in readme
