@@ -71,7 +71,7 @@ def test_a_missing_extra_is_named_with_what_to_do(missing, module):
 
 def test_readme_example_runs():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    example, _ = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     run = python(f"import torch; torch.manual_seed(0)\n{example}")
     assert run.returncode == 0 and run.stderr == "", run.stderr
     shape, gap = re.fullmatch(r"torch.Size\((.*)\) tensor\((.*?)[,)].*\n", run.stdout).groups()
