@@ -35,4 +35,4 @@ def faults(tag: str, root: Path = ROOT) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit("\n".join(faults(*(sys.argv[1:2] or [""]))))
+    sys.exit("\n".join(faults(*(sys.argv[1:2] or [""]))) or 0)
