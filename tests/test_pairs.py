@@ -233,7 +233,8 @@ def test_one_address_everywhere():
 @pytest.fixture
 def repository(tmp_path):
     """A copy of all that may hold the address."""
-    (tmp_path / "notebooks").mkdir()
+    for folder in ("notebooks", "benchmarks"):
+        (tmp_path / folder).mkdir()
     for path in [*address.holders(), *notebooks.FOLDER.glob("*.ipynb")]:
         (tmp_path / path.relative_to(address.ROOT)).write_bytes(path.read_bytes())
     return tmp_path
@@ -246,6 +247,7 @@ def test_moving_to_another_address(repository):
     assert address.address(repository) == "someone/some.where"
     for path in [*address.holders(repository), *executed]:
         assert old not in path.read_text("utf-8"), path.name
+        assert address.site(old) not in path.read_text("utf-8"), path.name
     for text in notebooks.texts(repository / "notebooks"):
         assert notebooks.faults(text) == []
     for path, was in zip(executed, before, strict=True):
