@@ -77,7 +77,7 @@ def test_correlation_is_the_decoders_adjoint(stride):
     torch.testing.assert_close(maps, ConvDictionary(K).adjoint(y)[..., ::stride, ::stride])
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.7])
+@pytest.mark.parametrize("alpha", [0.0, 0.7, 30.0])
 def test_codes_against_a_dense_solver(alpha):
     """½‖y − Wz‖² + ½α‖z − g‖² is ½‖[y, √α g] − [W; √α I]z‖²."""
     conv = ConvDictionary(csae.unit(normal(2, 3, 3, seed=0)))
