@@ -231,6 +231,15 @@ def test_files_that_readmes_link_are_there():
                 assert (ROOT / name).parent.joinpath(link).exists(), f"{name}: {link}"
 
 
+def test_one_address_in_project_and_citation():
+    to = address.address()
+    urls = tomllib.loads(text("pyproject.toml"))["project"]["urls"]
+    citation = yaml.safe_load(text("CITATION.cff"))
+    assert citation["repository-code"] == urls["Repository"] == f"https://github.com/{to}"
+    assert urls["Changelog"].startswith(urls["Repository"])
+    assert urls["Documentation"] == address.site(to)
+
+
 def test_badges_are_those_of_the_address():
     assert text("README.md") == address.with_badges(text("README.md"), address.address())
 
@@ -241,7 +250,8 @@ def test_the_placeholder_has_no_badges_that_lead_nowhere():
     assert "https://some-one.github.io/some.where/" in there
     assert "Some-One/some.where/actions/workflows/tests.yml" in there and "tests" in IDS
     back = address.with_badges(there, address.PLACEHOLDER)
-    assert back.count("after you publish") == 8 and "make address" in back
+    assert "after you publish: `make address TO=owner/name`" in back
+    assert back == address.with_badges(text("README.md"), address.PLACEHOLDER)
     assert not re.search(r"shields\.io|mybinder|colab\.research", back)
 
 

@@ -52,7 +52,8 @@ def with_badges(readme: str, to: str) -> str:
 
 def _of_repository(to: str) -> str:
     if to == PLACEHOLDER:
-        return "*Colab, Binder and the site: after you publish, `make address TO=owner/name`.*"
+        what = "Here you open Colab, Binder and the site"
+        return f"*{what}, after you publish: `make address TO=owner/name`.*"
     github, binder = f"https://github.com/{to}", f"https://mybinder.org/v2/gh/{to}/main"
     tests = f"{github}/actions/workflows/tests.yml"
     return "\n".join(
@@ -66,7 +67,7 @@ def _of_repository(to: str) -> str:
 
 def _of_notebook(name: str, to: str) -> str:
     if to == PLACEHOLDER:
-        return "*after you publish*"
+        return ""
     there = f"https://colab.research.google.com/github/{to}/blob/main/notebooks/{name}.ipynb"
     return f"[![Open in Colab]({COLAB})]({there})"
 
