@@ -155,6 +155,8 @@ def test_permutation_test_counts_what_all_pairings_say():
     sure = csae.permutation_test(cosines + 2 * torch.eye(4), 999)[2]
     assert sure == pytest.approx(1 / 24, abs=0.02)
     assert csae.permutation_test(torch.ones(3, 3).double(), 99)[2] == 1
+    # No other pairing of nine is tried in 99: the given one is the one that counts.
+    assert csae.permutation_test(torch.eye(9).double(), 99)[2] == 1 / 100
 
 
 def test_random_phase_keeps_the_spectrum_and_nothing_else():
