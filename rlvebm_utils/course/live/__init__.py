@@ -55,7 +55,8 @@ body {{ margin: 0; padding: 8px; background: #fff; }}
 <script>
 // The reader's own choice of light or dark, also when it changes.
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const choose = () => {{ document.documentElement.dataset.theme = dark.matches ? "dark" : "light"; }};
+const root = document.documentElement;
+const choose = () => {{ root.dataset.theme = dark.matches ? "dark" : "light"; }};
 dark.addEventListener("change", choose);
 choose();
 </script>

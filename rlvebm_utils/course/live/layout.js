@@ -69,7 +69,9 @@ function buildDrawing({ side, pixels }, samples, words, heading) {
 function buildPictures({ side }, words, heading) {
   const [rebuilt, residual] = [picture(side), picture(side)];
   rebuilt.className = "ink";
+  residual.className = "signed";
   for (const one of [rebuilt, residual]) one.setAttribute("role", "img");
+  const paper = (canvas) => make("div", { class: "paper" }, canvas);
   const key = make(
     "p",
     { class: "key" },
@@ -81,8 +83,8 @@ function buildPictures({ side }, words, heading) {
   const section = make(
     "section",
     { class: "pictures" },
-    make("figure", {}, heading(words.rebuilt), rebuilt),
-    make("figure", {}, heading(words.residual), residual, key),
+    make("figure", {}, heading(words.rebuilt), paper(rebuilt)),
+    make("figure", {}, heading(words.residual), paper(residual), key),
   );
   return { section, rebuilt, residual };
 }

@@ -2,7 +2,7 @@
 // moves is what the reader does.
 
 const SVG = "http://www.w3.org/2000/svg";
-const MARGIN = { left: 46, top: 10, right: 96, bottom: 34 };
+const MARGIN = { left: 58, top: 10, right: 96, bottom: 34 };
 const LABEL_HEIGHT = 15;
 const HIGH = 1e2;
 const LOW = 1e-4;
@@ -45,7 +45,7 @@ function scales(width, height, most) {
     most,
     right,
     bottom,
-    x: (value) => MARGIN.left + (right - MARGIN.left) * log(Math.max(value, 1), 1, most),
+    x: (value) => MARGIN.left + (right - MARGIN.left) * log(value, 1, most),
     y: (value) => MARGIN.top + (bottom - MARGIN.top) * log(clamp(value), HIGH, LOW),
   };
 }
@@ -55,11 +55,11 @@ function clamp(value) {
 }
 
 // The curve as the text of a path, and where it ends: at its last point, or where it leaves the
-// plot at the bottom. What stands at x < 1 (the start) has no place on a logarithmic axis.
+// plot at the bottom. What stands at x < 1 (the start) has no place on this axis.
 function trace(box, { x, above }) {
   let [path, end] = ["", { endX: MARGIN.left, endY: box.y(HIGH) }];
   for (let k = 0; k < x.length; k++) {
-    if (x[k] < 1 && x[k + 1] < 1) continue;
+    if (x[k] < 1) continue;
     end = { endX: box.x(x[k]), endY: box.y(above[k]) };
     path += `${path ? "L" : "M"}${end.endX.toFixed(1)} ${end.endY.toFixed(1)}`;
     if (above[k] <= LOW || x[k] >= box.most) break;
@@ -67,8 +67,28 @@ function trace(box, { x, above }) {
   return { path, end };
 }
 
-// Each label beside the end of its curve; those that would lie over each other move apart.
+// Each label beside the end of its curve: to the right, or to the left where another curve has
+// ended there. Those that would lie over each other move apart.
 function placeLabels(group, ends, box) {
+  for (const one of ends) {
+    const inTheWay = (other) =>
+      other.endX > one.endX + 1 && Math.abs(other.endY - one.endY) < LABEL_HEIGHT;
+    one.left = one.endX > MARGIN.left + 90 && ends.some(inTheWay);
+  }
+  spread(ends.filter((one) => !one.left), box);
+  spread(ends.filter((one) => one.left), box);
+  ends.forEach((one, place) => {
+    const dot = group.children[2 * place] ?? add(group, "circle", { r: 3.5 });
+    const text = group.children[2 * place + 1] ?? add(group, "text", { dy: "0.32em" });
+    set(dot, { class: one.colour, cx: one.endX, cy: one.endY });
+    const anchor = one.left ? "end" : "start";
+    set(text, { x: one.endX + (one.left ? -9 : 9), y: one.labelY, "text-anchor": anchor });
+    if (text.textContent !== one.label) text.textContent = one.label;
+  });
+}
+
+// Heights for the labels, as near to the ends as they can be without touching.
+function spread(ends, box) {
   const sorted = [...ends].sort((a, b) => a.endY - b.endY);
   let free = MARGIN.top;
   for (const one of sorted) {
@@ -80,13 +100,6 @@ function placeLabels(group, ends, box) {
     one.labelY = Math.min(one.labelY, limit);
     limit = one.labelY - LABEL_HEIGHT;
   }
-  ends.forEach((one, place) => {
-    const dot = group.children[2 * place] ?? add(group, "circle", { r: 3.5 });
-    const text = group.children[2 * place + 1] ?? add(group, "text", { dy: "0.32em" });
-    set(dot, { class: one.colour, cx: one.endX, cy: one.endY });
-    set(text, { x: one.endX + 9, y: one.labelY });
-    if (text.textContent !== one.label) text.textContent = one.label;
-  });
 }
 
 function drawAxes(group, box, xlabel, ylabel) {

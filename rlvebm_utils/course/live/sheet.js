@@ -19,14 +19,14 @@ export function paintInk(canvas, values, full = 1) {
   paint(canvas, values, () => [0, 0, 0], full);
 }
 
-// Values about zero: blue above, vermilion below, full colour at ±1.
+// Values about zero: blue above, vermilion below, full colour at ±½.
 export function paintSigned(canvas, values) {
-  paint(canvas, values, (value) => (value > 0 ? BLUE : VERMILION), 1);
+  paint(canvas, values, (value) => (value > 0 ? BLUE : VERMILION), 0.5);
 }
 
 // Where an atom has ink, over the drawing.
 export function paintLight(canvas, values, full) {
-  paint(canvas, values, () => ORANGE, full / 0.85);
+  paint(canvas, values, () => ORANGE, full / 1.5);
 }
 
 export function wipe(canvas) {
