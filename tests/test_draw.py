@@ -14,7 +14,15 @@ import sys
 
 import pytest
 import torch
-from browser import ROOT, Server, chromium_page, find_chromium, run_notebook, write_notebook
+from browser import (
+    ROOT,
+    VIEWPORT,
+    Server,
+    chromium_page,
+    find_chromium,
+    run_notebook,
+    write_notebook,
+)
 
 from rlvebm_utils import Dictionary, certificate, encode, fista, ista, lambda_max
 from rlvebm_utils.course import live
@@ -561,16 +569,14 @@ display(drawing, told)
 
 
 @pytest.mark.browser
-def test_the_widget_in_a_front_end(chromium, tmp_path):
+def test_the_widget_in_a_front_end(browser, tmp_path):
     """Drawn with the mouse, moved by keyboard: the kernel has the same digit and energy."""
     (tmp_path / "notebooks").mkdir()
     write_notebook(tmp_path / "notebooks" / "draw.ipynb", [CELL])
     python = PYTHON or sys.executable
     root, scratch = tmp_path / "notebooks", tmp_path / "jupyter"
-    with (
-        Server(root, scratch, front_end=FRONT_END, python=python) as server,
-        chromium_page(chromium) as page,
-    ):
+    with Server(root, scratch, front_end=FRONT_END, python=python) as server:
+        page = browser.new_page(viewport=VIEWPORT)
         run_notebook(page, server, "draw.ipynb")
         page.locator(".rlv-draw .strokes button").first.wait_for()
         page.locator(".rlv-draw").scroll_into_view_if_needed()
@@ -589,6 +595,7 @@ def test_the_widget_in_a_front_end(chromium, tmp_path):
         assert moved[0] == pytest.approx(drawn[0], rel=1e-3) and moved[1] > drawn[1]
         ARTEFACTS.mkdir(exist_ok=True)
         page.locator(".rlv-draw").screenshot(path=ARTEFACTS / f"{FRONT_END}-draw.png")
+        page.close()
 
 
 def check_kernel(page) -> list[float]:
@@ -605,14 +612,12 @@ def check_kernel(page) -> list[float]:
 
 
 @lab_only
-def test_what_a_notebook_keeps():
+def test_what_a_notebook_keeps(monkeypatch):
     """In a notebook that is opened without a kernel: a sentence, and a figure with its words."""
-    from IPython.utils.capture import capture_output
-
-    drawing = draw_digit(lam=0.4)
-    with capture_output() as captured:
-        drawing._ipython_display_()
-    widget, figure, words = (output.data for output in captured.outputs)
+    drawing, shown = draw_digit(lam=0.4), []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data))
+    drawing._ipython_display_()
+    widget, figure, words = shown
     assert widget["text/plain"].startswith("Live page “Draw a digit")
     assert widget["application/vnd.jupyter.widget-view+json"]["model_id"] == drawing.model_id
     assert len(figure["image/png"]) > 1000 and "λ = 0.4" in words["text/html"]

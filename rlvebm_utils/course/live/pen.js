@@ -4,7 +4,7 @@
 // Ink along the line from `from` to `to`, soft at its edge; or paper, with erase. `width` 1 is a
 // line about as wide as those of the MNIST digits.
 export function stroke(pixels, side, from, to, { erase = false, width = 1 } = {}) {
-  const spread = 1.6 * width * width * (erase ? 2 : 1);
+  const spread = 1.6 * width * width * (erase ? 4 : 1);
   const reach = 3.5 * Math.sqrt(spread / 1.6);
   const [left, right] = range(from.x, to.x, reach, side);
   const [top, bottom] = range(from.y, to.y, reach, side);
