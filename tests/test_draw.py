@@ -564,6 +564,7 @@ def tell(_=None):
 
 
 drawing.observe(tell, ["pixels", "lam"])
+tell()
 display(drawing, told)
 """
 
