@@ -100,8 +100,12 @@ class View {
       erases: () => this.erasing,
     });
     parts.sheet.addEventListener("keydown", (event) => this.key(event));
-    // Where a notebook has keys of its own, they are not meant while the focus is in here.
+    // Where a notebook has keys of its own, they are not meant while the focus is in here. (The
+    // classic one listens further up; JupyterLab and Notebook 7 ask the element with the focus.)
     parts.root.addEventListener("keydown", (event) => event.stopPropagation());
+    parts.root.addEventListener("focusin", ({ target }) => {
+      target.dataset.lmSuppressShortcuts = "true";
+    });
     parts.pen.addEventListener("click", () => this.choose(false));
     parts.eraser.addEventListener("click", () => this.choose(true));
     parts.undo.addEventListener("click", () => this.edit(() => problem.undo()));

@@ -36,8 +36,7 @@ export function build(el, problem, samples, words, level) {
   const all = [drawing, controls, pictures, strokes, race];
   const title = make(`h${level}`, { class: "title" }, words.title);
   const grid = make("div", { class: "grid" }, title, ...all.map((one) => one.section), status);
-  // In JupyterLab and Notebook 7 this keeps the keys in here from being taken as commands.
-  const root = make("div", { class: "rlv-draw", "data-lm-suppress-shortcuts": "true" }, grid);
+  const root = make("div", { class: "rlv-draw" }, grid);
   el.replaceChildren(root);
   return Object.assign({ root, status }, ...all);
 }
