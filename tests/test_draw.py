@@ -594,9 +594,27 @@ def test_the_widget_in_a_front_end(browser, tmp_path):
         page.locator(".rlv-draw input[type=range]").press("ArrowRight")
         moved = check_kernel(page)
         assert moved[0] == pytest.approx(drawn[0], rel=1e-3) and moved[1] > drawn[1]
-        ARTEFACTS.mkdir(exist_ok=True)
-        page.locator(".rlv-draw").screenshot(path=ARTEFACTS / f"{FRONT_END}-draw.png")
+        check_looks(page)
         page.close()
+
+
+def check_looks(page) -> None:
+    """The front end's own styles leave it whole; in JupyterLab's dark theme it is dark."""
+    page.set_viewport_size({"width": 1366, "height": 1000})
+    ARTEFACTS.mkdir(exist_ok=True)
+    apart = """() => [...document.querySelectorAll('.rlv-draw .numbers > div')].every(one => {
+        const [label, value] = [...one.children].map(child => child.getBoundingClientRect());
+        return label.bottom <= value.top + 1 && Math.abs(label.left - value.left) < 1;
+    })"""
+    assert page.evaluate(apart)
+    page.locator(".rlv-draw").screenshot(path=ARTEFACTS / f"{FRONT_END}-draw.png")
+    if FRONT_END == "lab":
+        theme = "{theme: 'JupyterLab Dark'}"
+        page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
+        page.wait_for_function("document.body.dataset.jpThemeLight == 'false'")
+        paper = "getComputedStyle(document.querySelector('.rlv-draw .sheet')).backgroundColor"
+        assert page.evaluate(paper) == "rgb(22, 24, 28)"
+        page.locator(".rlv-draw").screenshot(path=ARTEFACTS / "lab-draw-dark.png")
 
 
 def check_kernel(page) -> list[float]:
