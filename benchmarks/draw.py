@@ -74,13 +74,14 @@ SELF = """([moves, pause]) => new Promise((resolve) => {
     };
     sheet.setPointerCapture = () => {};
     send("pointerdown", 0);
+    const begun = performance.now();
     let k = 0;
     const clock = setInterval(() => {
         send("pointermove", ++k);
         if (k < moves) return;
         clearInterval(clock);
         send("pointerup", k);
-        resolve();
+        resolve(performance.now() - begun);
     }, pause);
 })"""
 
@@ -108,8 +109,8 @@ def by_mouse(page) -> dict:
 
 def by_itself(page) -> dict:
     """Events that the page sends to itself."""
-    page.evaluate(SELF, [MOVES, PAUSE])
-    return {"pace_ms": PAUSE, **page.evaluate(TOLD)}
+    took = page.evaluate(SELF, [MOVES, PAUSE])
+    return {"pace_ms": took / MOVES, **page.evaluate(TOLD)}
 
 
 def fresh(page) -> None:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 
+import nbformat
 import pytest
 import torch
 from browser import (
@@ -30,6 +31,7 @@ from rlvebm_utils.course.live.draw import page_data, write_draw_page
 from rlvebm_utils.course.live.strokes import as_bytes, load_strokes, pack, recorded, unpack
 from rlvebm_utils.course.widgets.draw import draw_digit
 from tools import strokes as tool
+from tools.panels import stray_widgets, write_index
 
 FRONT_END, _, PYTHON = os.environ.get("FRONT_END", "lab").partition(":")
 ARTEFACTS = ROOT / "artefacts"
@@ -59,28 +61,50 @@ def digits() -> torch.Tensor:
     return (255 * tool.digits()[1][:50]).round().byte()
 
 
-def javascript(name: str, body: str, given):
-    """What an async function of ``given`` with this body returns; it can use all of the module."""
-    source = f"{live.module(name)}\nconst asked = async (given) => {{ {body} }};\n"
-    call = f"await asked({json.dumps(given)})"
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with chromium_page(chromium) as page:
+        yield page.context.browser
+
+
+@pytest.fixture(scope="module")
+def javascript(request):
+    """A function (module, body, given): what an async function of ``given`` with this body returns;
+    it can use all of the module.
+    """
     node = shutil.which("node")
-    if node:
-        script = f"{source}console.log(JSON.stringify({call}));"
-        command = [node, "--input-type=module", "-"]
-        run = subprocess.run(command, input=script, capture_output=True, text=True, timeout=120)
-        assert run.returncode == 0, run.stderr
-        return json.loads(run.stdout)
-    with chromium_page(find_chromium()) as page:
+    browser = None if node else request.getfixturevalue("browser")
+
+    def ask(name: str, body: str, given):
+        source = f"{live.module(name)}\nconst asked = async (given) => {{ {body} }};\n"
+        call = f"await asked({json.dumps(given)})"
+        if browser is None:
+            return in_node(node, f"{source}console.log(JSON.stringify({call}));")
+        page = browser.new_page()
         page.add_script_tag(type="module", content=f"{source}window.told = {{ it: {call} }};")
         page.wait_for_function("window.told")
-        return page.evaluate("window.told.it")
+        told = page.evaluate("window.told.it")
+        page.close()
+        return told
+
+    return ask
 
 
+def in_node(node: str, script: str):
+    command = [node, "--input-type=module", "-"]
+    run = subprocess.run(command, input=script, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+# One problem for all cases: WᵀW is computed once.
 SOLVE = """
+    const first = new Problem(Uint8Array.from(given.atoms), 28, 1);
     return given.cases.map(({ pixels, lam, off }) => {
-        const problem = new Problem(Uint8Array.from(given.atoms), 28, lam);
+        const problem = Object.assign(Object.create(Problem.prototype), first, { lam });
+        problem.z = new Float64Array(first.D.n);
+        problem.on = Uint8Array.from(first.on, (_, j) => (off.includes(j) ? 0 : 1));
         problem.pixels = Uint8Array.from(pixels);
-        for (const j of off) problem.on[j] = 0;
         let rounds = 0;
         do { problem.solve(); } while (!problem.settled && ++rounds < 100);
         const { fit, price, energy, bound, gap } = problem.found;
@@ -89,20 +113,16 @@ SOLVE = """
     });"""
 
 
-def solve(cases: list, atoms: torch.Tensor | None = None) -> list[dict]:
-    """What the page finds for (pixels, λ, strokes that are left out)."""
-    atoms = unpack(recorded()["atoms"]) if atoms is None else atoms
-    told = [{"pixels": y.tolist(), "lam": lam, "off": off} for y, lam, off in cases]
-    # One problem for each case would compute WᵀW anew: the cases share the first one's.
-    shared = SOLVE.replace(
-        "const problem = new Problem(Uint8Array.from(given.atoms), 28, lam);",
-        "const problem = Object.assign(Object.create(Problem.prototype), first, { lam,"
-        " z: new Float64Array(first.D.n), on: new Uint8Array(first.D.n).fill(1) });",
-    )
-    head = "const first = new Problem(Uint8Array.from(given.atoms), 28, 1);"
-    return javascript(
-        "problem.js", head + shared, {"atoms": atoms.flatten().tolist(), "cases": told}
-    )
+@pytest.fixture(scope="module")
+def solve(javascript):
+    """A function: what the page finds for (pixels, λ, strokes that are left out), many of them."""
+    atoms = unpack(recorded()["atoms"]).flatten().tolist()
+
+    def find(cases: list) -> list[dict]:
+        told = [{"pixels": y.tolist(), "lam": lam, "off": off} for y, lam, off in cases]
+        return javascript("problem.js", SOLVE, {"atoms": atoms, "cases": told})
+
+    return find
 
 
 # ---- the strokes ----
@@ -146,7 +166,7 @@ def test_bytes_are_nearly_the_atoms(dictionary):
 
 
 @lab_only
-def test_energies_are_those_of_fista_and_the_certificate_is_true(dictionary, digits):
+def test_energies_are_those_of_fista_and_the_certificate_is_true(solve, dictionary, digits):
     found = solve([(y, lam, []) for lam in LEVELS for y in digits])
     y = digits.double().repeat(len(LEVELS), 1) / 255
     lam = torch.tensor(LEVELS, dtype=torch.float64).repeat_interleave(len(digits))
@@ -168,7 +188,7 @@ def test_energies_are_those_of_fista_and_the_certificate_is_true(dictionary, dig
 
 
 @lab_only
-def test_a_small_price_is_certified_too(dictionary, digits):
+def test_a_small_price_is_certified_too(solve, dictionary, digits):
     """λ = 0.01, where the first sweeps overshoot and the bound is nothing at first."""
     found = solve([(y, 0.01, []) for y in digits[:20]])
     best = encode(dictionary, digits[:20].double() / 255, 0.01, nonnegative=True, tol=1e-7).energy
@@ -177,7 +197,7 @@ def test_a_small_price_is_certified_too(dictionary, digits):
 
 
 @lab_only
-def test_strokes_that_are_left_out_are_not_used(dictionary, digits):
+def test_strokes_that_are_left_out_are_not_used(solve, dictionary, digits):
     y = digits[3]
     (full,) = solve([(y, 0.15, [])])
     z = torch.tensor(full["z"])
@@ -192,7 +212,7 @@ def test_strokes_that_are_left_out_are_not_used(dictionary, digits):
 
 
 @lab_only
-def test_sheets_without_a_digit(dictionary, digits):
+def test_sheets_without_a_digit(solve, dictionary, digits):
     """Nothing on it, all ink, λ at and above λ_max, no stroke left to use."""
     empty, ink = torch.zeros(784).byte(), torch.full((784,), 255).byte()
     lam_max = float(lambda_max(dictionary, digits[0].double() / 255, nonnegative=True))
@@ -209,7 +229,7 @@ def test_sheets_without_a_digit(dictionary, digits):
 
 
 @lab_only
-def test_the_race_is_run_by_the_solvers_of_the_package(dictionary, digits):
+def test_the_race_is_run_by_the_solvers_of_the_package(javascript, dictionary, digits):
     body = """
         const problem = new Problem(Uint8Array.from(given.atoms), 28, 0.15);
         problem.pixels = Uint8Array.from(given.pixels);
@@ -235,7 +255,7 @@ def test_the_race_is_run_by_the_solvers_of_the_package(dictionary, digits):
 
 
 @lab_only
-def test_the_pen():
+def test_the_pen(javascript):
     """A line is ink along its length and nowhere else; what is moved comes back; erased is gone."""
     body = """
         const sheet = new Uint8Array(784);
@@ -265,12 +285,6 @@ def test_the_pen():
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     return write_draw_page(tmp_path_factory.mktemp("page") / "draw.html")
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with chromium_page(chromium) as page:
-        yield page.context.browser
 
 
 @pytest.fixture
@@ -651,3 +665,24 @@ def test_the_page_of_a_widget_has_its_strokes(tmp_path):
     assert drawing.data["atoms"] in text and '"lam":0.2' in text
     with pytest.raises(ValueError, match="lam: expected"):
         draw_digit(lam=-1.0)
+
+
+@lab_only
+def test_the_tools_know_it(file):
+    """`make export` lists the page by its title; a notebook may show the widget in a cell `live`."""
+    (file.parent / "live-draw.html").write_bytes(file.read_bytes())
+    index = write_index(file.parent, {"live": "In the page"}).read_text(encoding="utf-8")
+    assert '<a href="live-draw.html">Draw a digit: which strokes build it?</a>' in index
+    data = {"text/plain": "Live page “Draw”", "application/vnd.jupyter.widget-view+json": {}}
+    output = nbformat.v4.new_output("display_data", data)
+    cell = nbformat.v4.new_code_cell("x", outputs=[output], metadata={"tags": ["live"]})
+    assert stray_widgets(nbformat.v4.new_notebook(cells=[cell])) == []
+    cell.metadata["tags"] = []
+    assert len(stray_widgets(nbformat.v4.new_notebook(cells=[cell]))) == 1
+
+
+@lab_only
+def test_one_module_has_each_file_once():
+    text = live.module("draw_digit.js")
+    assert text.count("export class Problem") == text.count("export function solve(") == 1
+    assert 'from "./' not in text
