@@ -418,9 +418,12 @@ def test_all_by_keyboard(page, dictionary):
     seven = check_numbers(page, dictionary)["pixels"]
     assert seven == unpack(recorded()["samples"])[7].tolist()
     sheet = page.get_by_role("application")
+    page.set_viewport_size({"width": 1366, "height": 400})
     sheet.focus()
+    place = page.evaluate("scrollY")
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
+    assert page.evaluate("scrollY") == place, "the arrow keys are the digit's, not the page's"
     moved = torch.tensor(settle(page)["pixels"]).reshape(28, 28)
     assert torch.equal(moved.roll((-1, -2), (0, 1)), torch.tensor(seven).reshape(28, 28))
     page.keyboard.press("Delete")

@@ -11,7 +11,7 @@ import { change, makeTiles } from "./tiles.js";
 import { number, percent, say, WORDS } from "./words.js";
 import { makePlot } from "./plot.js";
 
-const RACE_TIME = 1.5; // ms of each frame that the race may take while the pen moves
+const RACE_TIME = 1; // ms of each frame that the race may take while the pen moves
 const REST_TIME = 4; // and when nothing else is to be done
 const REST = 400; // ms without a change until it is told in words
 const TELL = 1000; // ms between two messages to a screen reader
