@@ -21,7 +21,7 @@ ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab playground test test-package test-frontends test-colab fuzz mutants notebooks claims figures export bench bench-sliders
-.PHONY: lint format address clean
+.PHONY: bench-draw lint format address clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,7 +40,7 @@ test-package: $(READY)  ## the tests of the package alone, which run on every sy
 
 test-frontends: $(READY) $(COLAB)/.ready  ## drag every slider in Notebook 7, Voila and with Colab's versions
 	for front in notebook voila classic:$(COLAB)/bin/python; do \
-	    FRONT_END=$$front $(BIN)/pytest tests/test_browser.py $(ARGS) || exit 1; done
+	    FRONT_END=$$front $(BIN)/pytest tests/test_browser.py tests/test_draw.py $(ARGS) || exit 1; done
 
 test-colab: $(READY) $(COLAB)/.ready  ## run a notebook from its first cell on with Colab's versions; ARGS=NAMES
 	$(BIN)/python -m tools.colab $(abspath $(COLAB)/bin/python) $(or $(ARGS),01_regularized_latent_ebm); \
@@ -72,6 +72,9 @@ bench: $(READY)  ## time the sparse coders and their peers, into benchmarks/resu
 
 bench-sliders: $(READY)  ## time the sliders, key press to pixels, into benchmarks/sliders.json
 	$(BIN)/python benchmarks/sliders.py $(ARGS)
+
+bench-draw: $(READY)  ## time the page in which one draws a digit, into benchmarks/draw.json
+	$(BIN)/python benchmarks/draw.py $(ARGS)
 
 lint: $(READY)  ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

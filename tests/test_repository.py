@@ -304,7 +304,7 @@ def test_the_users_script_names_everything():
 
 
 def test_what_the_first_cell_may_bring():
-    assert colab.needs() == ["mlxtend", "pooch", "simpleeval"]
+    assert colab.needs() == ["anywidget", "mlxtend", "pooch", "psygnal", "simpleeval"]
     before = {"torch==2.13.0", "numpy==2.1.3"}
     allowed = ["rlvebm-utils", *colab.needs()]
     assert colab.replaced(before, before | {"pooch==1.9.0"}, allowed) == set()
