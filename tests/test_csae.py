@@ -142,6 +142,10 @@ def test_likeness_aligns_and_minds_the_sign():
     assert cosines[0, 0] == pytest.approx(1)
     assert cosines[1, 1] < 0.9
     assert csae.likeness(C, K, reach=1)[0, 0] < 0.9
+    # Rows are C's, columns K's.
+    assert csae.likeness(C, K[[1, 0]])[0, 1] == pytest.approx(1)
+    different = csae.likeness(C, torch.stack([C[1], normal(7, 7, seed=9)]))
+    assert different[1, 0] == pytest.approx(1) and different[0, 1] < 0.9
 
 
 def test_permutation_test_counts_what_all_pairings_say():

@@ -73,6 +73,17 @@ def test_codes_get_better_until_they_are_best(backend, nonnegative, dtype):
 
 
 @backends
+def test_mirrored_samples_have_mirrored_codes(backend):
+    """However many sweeps a code takes: when to stop does not depend on a sign."""
+    W, y = random_dictionary(24, 40, seed=3), normal(100, 24, seed=4)
+    y[:40] = -2 * W.T  # codes whose entries all move down
+    z, mirrored = torch.zeros(2, 100, 40, dtype=torch.float64)
+    for codes, samples in ((z, y), (mirrored, -y)):
+        WORK[backend](0.3, False, 50).improve(codes, W.T.contiguous(), samples)
+    assert (z != 0).any(1).all() and torch.equal(mirrored, -z)
+
+
+@backends
 @signs
 def test_atoms_are_updated_as_in_the_readable_learner(backend, nonnegative):
     """Also those that no sample uses, which stay, and more of them than a block holds."""

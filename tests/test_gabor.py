@@ -41,6 +41,9 @@ def test_known_functions_are_found_again(known, fitted):
     torch.testing.assert_close(fitted.centre, p[:, :2], rtol=0, atol=0.02)
     torch.testing.assert_close(fitted.width, p[:, 4:6].exp(), rtol=0.02, atol=0)
     assert angle_between(fitted.orientation, p[:, 2]).max() < 0.01
+    turned = torch.stack([known[1].mT, known[1].flip(1), known[1].flip(2)]).flatten(0, 1)
+    for fit in (fitted, fit_gabors(turned)):
+        assert ((fit.orientation >= 0) & (fit.orientation < math.pi)).all()
 
 
 def test_a_wave_along_a_row_has_upright_stripes():

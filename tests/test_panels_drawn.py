@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from drawn import lines, marks, painted, pictures, same, tiles
-from matplotlib.colors import to_rgba_array
+from matplotlib.colors import to_hex, to_rgba_array
 from problems import normal
 from scipy.ndimage import binary_erosion
 from scipy.signal import convolve2d
@@ -79,6 +79,10 @@ def test_sparse_coding(strokes, lam, digit):
         (pixels,) = pictures(shown[title])
         assert same(pixels, values.reshape(8, 8), colours, low, 1), title
 
+    numbered = [one.get_text() for one in shown["code z"].select("text")]
+    assert {"1", "15", "30"} <= set(numbered) and "0" in numbered  # 0: the value, not a place
+    assert numbered.count("0") == 1
+
     # The stems, as numbers again: 440 units wide, 112 from the limit down to zero.
     limit = panel.state(**panel.values)["limit"]
     drawn = np.zeros(30)
@@ -109,7 +113,12 @@ def test_sparse_coding_at_rest(strokes):
             residual[column].images[0].get_array(), (y - W @ z).reshape(8, 8), SIGNED, -1, 1
         )
         segments = [c for c in stems[column].collections if len(c.get_segments())]
-        tops = {round(s[1][0]): s[1][1] for c in segments for s in c.get_segments()}
+        tops, largest = {}, set(np.argsort(-z, kind="stable")[:12])
+        for bars in segments:
+            for (foot, top), colour in zip(bars.get_segments(), bars.get_colors(), strict=True):
+                tops[k := round(top[0])] = top[1]
+                assert foot[1] == 0
+                assert to_hex(colour) == (VERMILION if k in largest else BLUE).lower()
         assert sorted(tops) == np.nonzero(z)[0].tolist()
         np.testing.assert_allclose([tops[k] for k in sorted(tops)], z[z != 0], rtol=0.02, atol=2e-3)
         assert len(strip[column].images) == min(6, np.count_nonzero(z))

@@ -456,6 +456,21 @@ def test_stems_stand_where_their_values_are():
     assert marked == "M385.0 56.0V112.0"
 
 
+@pytest.mark.parametrize("values", [[0.5, -4.2], [-0.5, 4.2], [-4.2, -0.1], [0.3, 4.2]])
+def test_without_a_limit_the_scale_holds_every_stem(values):
+    drawn = Stems(np.array(values), "z", "atom").html()
+    down = [float(y) for y in re.findall(r"V([\d.]+)", drawn)]
+    assert len(down) == 2 and all(0 < y < 112 for y in down), "none is cut off"
+    top = re.search(r'text-anchor="end">([\d.]+)<', drawn)[1]
+    assert top == "5"
+
+
+def test_a_log_slider_reads_out_small_values():
+    slider = log_slider(0.001, 10, 0.1)
+    for value, text in ((0.00123, "0.00123"), (0.012, "0.012"), (0.5, "0.5"), (2.25, "2.25")):
+        assert format(value, slider.readout_format) == text
+
+
 @pytest.mark.parametrize(
     ("part", "message"),
     [
