@@ -589,6 +589,29 @@ draw.stroke_by_stroke(y, strokes.W, z, stages=(1, 2, 3, 5, 8, 13, 20, len(named)
 sparse_coding_panel(strokes, Y_test[3:13], lam=lam_strokes, nonnegative=True)
 
 # %% [markdown]
+# ## 8 · Draw your own digit
+#
+# Draw with a mouse, a pen or a finger, or pick a digit with the keyboard and move it with the arrow keys. Each change is solved anew in the page itself, and the certified gap
+# says how far its code can be from the best one.
+#
+# **Predict** first: which strokes does your 7 need? What happens when you take the largest one away? Click on a stroke to leave it out: the others take over, at a higher energy.
+# Below, ISTA, FISTA and coordinate descent race on what you drew.
+
+# %% tags=["live"]
+from rlvebm_utils.course.widgets.draw import draw_digit
+
+drawing = draw_digit(strokes, lam=lam_strokes)
+drawing
+
+# %% [markdown]
+# The page and the package solve the same problem: `drawing.y` is what you drew, `drawing.dictionary` the strokes as the page holds them (in 8 bits), `drawing.lam` its λ.
+# With all strokes in use, the energy in the page is the one of this cell. Draw, then run it.
+
+# %%
+mine = fista(drawing.dictionary, drawing.y, drawing.lam, nonnegative=True, tol=1e-6)
+print(f"energy {float(mine.energy):.2f}, strokes {int((mine.z != 0).sum())}")
+
+# %% [markdown]
 # ## Try it yourself
 #
 # Replace the `...`, run the cell, and it tells at once whether you are right. Each cell stands alone. The solution is folded below it.
