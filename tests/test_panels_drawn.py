@@ -23,7 +23,7 @@ from rlvebm_utils.course.widgets.atoms import dictionary_panel, training_panel
 from rlvebm_utils.course.widgets.conv import conv_codes_panel
 from rlvebm_utils.course.widgets.latent_ebm import energy_map_panel
 from rlvebm_utils.course.widgets.playground import prepare, solver_panel
-from rlvebm_utils.course.widgets.sparse_coding import sparse_coding_panel
+from rlvebm_utils.course.widgets.sparse_coding import SparseCoder, sparse_coding_panel
 from rlvebm_utils.course.widgets.stills import still_figure
 from rlvebm_utils.course.widgets.vae import Stage, flight_panel, spring_panel, walk_panel
 from rlvebm_utils.learning import LearnedDictionary
@@ -101,6 +101,19 @@ def test_sparse_coding(strokes, lam, digit):
     np.testing.assert_allclose([float(c) for c in captions], z[largest], atol=0.006)
 
 
+def test_lambda_max_is_that_of_the_codes_that_are_asked_for():
+    """z ≥ 0: an atom that points the other way cannot enter."""
+    generator = torch.Generator().manual_seed(3)
+    W = torch.randn(16, 6, generator=generator, dtype=torch.float64)
+    W /= W.norm(dim=0)
+    Y = torch.stack([W[:, 1] - 3 * W[:, 0], W[:, 2] - 2 * W[:, 3]])
+    c = (Y @ W).numpy()
+    for nonnegative, top in ((True, c.max(1)), (False, np.abs(c).max(1))):
+        coder = SparseCoder(Dictionary(W), Y, nonnegative=nonnegative)
+        np.testing.assert_allclose([coder(0.1, k)["lam_max"] for k in (0, 1)], top)
+    assert (c.max(1) > 0).all() and (c.max(1) < np.abs(c).max(1)).all()
+
+
 def test_sparse_coding_at_rest(strokes):
     dictionary, Y = strokes
     panel = sparse_coding_panel(dictionary, Y, lam=0.15, shape=(8, 8), nonnegative=True)
@@ -122,6 +135,11 @@ def test_sparse_coding_at_rest(strokes):
         assert sorted(tops) == np.nonzero(z)[0].tolist()
         np.testing.assert_allclose([tops[k] for k in sorted(tops)], z[z != 0], rtol=0.02, atol=2e-3)
         assert len(strip[column].images) == min(6, np.count_nonzero(z))
+        for image, atom in zip(strip[column].images, W.T[np.argsort(-z)], strict=False):
+            left, right, bottom, top = image.get_extent()
+            assert left < right and bottom > top and image.origin == "upper"  # rows go down
+            assert strip[column].yaxis_inverted()
+            assert same(image.get_array(), atom.reshape(8, 8), INK, 0, 0.7 * W.max())
 
 
 # ---- the energy map ----

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rlvebm_utils import Dictionary, energy, fista, ista
+from rlvebm_utils.course.widgets import playground
 from rlvebm_utils.course.widgets.playground import Curves, prepare, solver_panel
 
 LAM, DEPTHS = 0.1, (1, 2, 4)
@@ -48,6 +49,16 @@ def test_prepare_takes_a_learned_dictionary(problems):
     y = torch.randn(40, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     learned = learn_dictionary(y, 6, LAM, steps=3)
     assert prepare(learned, y, LAM, depths=(1,), steps=5).dictionary is learned.dictionary
+
+
+def test_networks_never_see_the_samples_that_are_shown(monkeypatch):
+    seen = []
+    monkeypatch.setattr(playground, "train_lista", lambda network, y, **options: seen.append(y))
+    samples = torch.rand(30, 16, dtype=torch.float64)
+    shown = prepare(Dictionary(torch.eye(16, dtype=torch.float64)), samples, 0.1).samples
+    rows = {tuple(row) for row in shown.tolist()}
+    assert len(rows) == 10 and len(seen) == 4
+    assert not any(tuple(row) in rows for y in seen for row in y.tolist())
 
 
 @pytest.mark.parametrize("steps", DEPTHS)
