@@ -1,0 +1,92 @@
+"""Settings of the site. tools/site.py copies them beside all pages, and starts Sphinx there.
+
+Nothing on a page comes from the network: the site is read from a disk, in a train, or behind a
+school's firewall.
+"""
+
+import hashlib
+import importlib.metadata
+from base64 import b64decode
+from pathlib import Path
+
+import nbformat
+from babel import Locale
+from docutils import nodes
+
+_, REPOSITORY = importlib.metadata.metadata("rlvebm_utils")["Project-URL"].split(", ")
+
+exclude_patterns = ["_extra", "_static", "locale", "static", "templates"]
+
+project = "Energy-based models, hands on"
+author = "the authors of the course"
+project_copyright = "text and figures CC BY 4.0, code MIT"
+release = version = importlib.metadata.version("rlvebm_utils")
+language = "en"
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+nb_execution_mode = "off"  # the committed outputs are shown
+nb_ipywidgets_js = {}  # would come from the network; the panels bring their own script
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+# Translation: `make site-texts` extracts the text, locale/xx/LC_MESSAGES/*.po translates it.
+locale_dirs = ["locale"]
+gettext_compact = False
+
+# Mathematics: MathJax out of a package, put beside the pages by tools/site.py.
+mathjax_path = "mathjax/startup.js"
+mathjax3_config = {"loader": {"load": ["input/tex", "output/chtml", "a11y/assistive-mml"]}}
+
+html_theme = "sphinx_book_theme"
+html_title = project
+templates_path = ["templates"]
+html_static_path = ["static", "_static"]
+html_extra_path = ["_extra"]
+html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
+html_favicon = "static/icon.svg"
+html_show_sphinx = False
+html_copy_source = False
+html_sidebars = {
+    "**": ["navbar-logo.html", "languages.html", "search-button-field.html", "sbt-sidebar-nav.html"]
+}
+html_theme_options = {
+    "repository_url": REPOSITORY,
+    "use_repository_button": True,
+    "use_download_button": False,
+    "home_page_in_toc": True,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+
+# The package's pages.
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+
+
+def find_languages(app, config) -> None:
+    """For the switch: English, and each language that there is a folder of translations for."""
+    folders = (path for one in config.locale_dirs for path in Path(one).glob("*/LC_MESSAGES"))
+    codes = ["en", *sorted(path.parent.name for path in folders)]
+    config.html_context["languages"] = {code: Locale.parse(code).display_name for code in codes}
+
+
+def say_the_figures(app, doctree) -> None:
+    """Each figure of a notebook gets the words that its output carries, for a screen reader."""
+    path = Path(app.env.doc2path(app.env.docname))
+    if path.suffix != ".ipynb":
+        return
+    words = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                name = hashlib.sha256(b64decode(output["data"]["image/png"])).hexdigest()
+                words[name] = output["metadata"].get("image/png", {}).get("alt", "")
+    for image in doctree.findall(nodes.image):
+        image["alt"] = words.get(Path(image["uri"]).stem, image.get("alt", ""))
+
+
+def setup(app) -> None:
+    app.connect("config-inited", find_languages)
+    app.connect("doctree-read", say_the_figures)
