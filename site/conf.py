@@ -4,18 +4,14 @@ Nothing on a page comes from the network: the site is read from a disk, in a tra
 school's firewall.
 """
 
-import hashlib
 import importlib.metadata
-from base64 import b64decode
 from pathlib import Path
 
-import nbformat
 from babel import Locale
-from docutils import nodes
 
 _, REPOSITORY = importlib.metadata.metadata("rlvebm_utils")["Project-URL"].split(", ")
 
-exclude_patterns = ["_extra", "_static", "locale", "static", "templates"]
+exclude_patterns = ["live.md", "_extra", "_static", "locale", "static", "templates"]
 
 project = "Energy-based models, hands on"
 author = "the authors of the course"
@@ -48,11 +44,10 @@ html_favicon = "static/icon.svg"
 html_show_sphinx = False
 html_copy_source = False
 html_sidebars = {
-    "**": ["navbar-logo.html", "languages.html", "search-button-field.html", "sbt-sidebar-nav.html"]
+    "**": ["brand.html", "languages.html", "search-button-field.html", "sbt-sidebar-nav.html"]
 }
+html_context = {"default_mode": "auto", "repository": REPOSITORY}
 html_theme_options = {
-    "repository_url": REPOSITORY,
-    "use_repository_button": True,
     "use_download_button": False,
     "home_page_in_toc": True,
     "pygments_light_style": "a11y-high-contrast-light",
@@ -72,21 +67,11 @@ def find_languages(app, config) -> None:
     config.html_context["languages"] = {code: Locale.parse(code).display_name for code in codes}
 
 
-def say_the_figures(app, doctree) -> None:
-    """Each figure of a notebook gets the words that its output carries, for a screen reader."""
-    path = Path(app.env.doc2path(app.env.docname))
-    if path.suffix != ".ipynb":
-        return
-    words = {}
-    for cell in nbformat.read(path, as_version=4).cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                name = hashlib.sha256(b64decode(output["data"]["image/png"])).hexdigest()
-                words[name] = output["metadata"].get("image/png", {}).get("alt", "")
-    for image in doctree.findall(nodes.image):
-        image["alt"] = words.get(Path(image["uri"]).stem, image.get("alt", ""))
+def keep_bars(app, what, name, value, options, lines) -> None:
+    """Docstrings are plain text: in them |x| is a number without its sign."""
+    lines[:] = [line.replace("|", "\\|") for line in lines]
 
 
 def setup(app) -> None:
     app.connect("config-inited", find_languages)
-    app.connect("doctree-read", say_the_figures)
+    app.connect("autodoc-process-docstring", keep_bars)

@@ -9,9 +9,12 @@ cell. Each slider panel stands on its page as ``make export`` wrote it, with all
 """
 
 import html
+import io
 import re
 import shutil
 import sys
+import tomllib
+from base64 import b64decode
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -36,6 +39,9 @@ MATHJAX = (
     "a11y/assistive-mml.js",
 )
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
+FIGURE = (
+    '<img src="../figures/{name}" alt="{alt}" width="{width}" height="{height}" loading="lazy">'
+)
 PANEL = """<div class="panel" data-src="{page}" data-title="{title}">
 <a href="{page}">{title}: this panel on a page of its own</a></div>"""
 
@@ -48,10 +54,13 @@ def gather(target: Path, panels: Path) -> Path:
     (target / "notebooks").mkdir()
     for path in sorted(FOLDER.glob("*.ipynb")):
         notebook = for_the_site(nbformat.read(path, as_version=4), path.stem, panels)
+        lighten(notebook, path.stem, target / "_extra" / "figures")
         nbformat.write(notebook, target / "notebooks" / path.name)
     for name, text in {
         "claims.md": claims_page(FOLDER),
         "notebooks_for_teachers.txt": teachers_table(FOLDER),
+        "index.md": filled(SITE / "index.md"),
+        "teach.md": filled(SITE / "teach.md"),
     }.items():
         (target / name).write_text(text, encoding="utf-8")
     _extra(target, panels)
@@ -67,6 +76,15 @@ def _extra(target: Path, panels: Path) -> None:
     for name in MATHJAX:
         _copy(Path(str(mathjax / "es5" / name)), static / name)
     _copy(Path(str(mathjax / "LICENSE")), static / "LICENSE")
+    _moving(ROOT / "images" / "drag_lambda.gif", target / "_static" / "drag_lambda.webp")
+
+
+def _moving(source: Path, target: Path) -> None:
+    """A moving picture in less than half the bytes; and its first frame, for who wants it still."""
+    picture = Image.open(source)
+    picture.save(target, save_all=True, lossless=True, minimize_size=True)
+    picture.seek(0)
+    picture.save(target.with_stem(f"{target.stem}_still"), lossless=True)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -109,15 +127,36 @@ def _embed(cell, page: Path) -> None:
     cell.outputs.append(nbformat.v4.new_output("display_data", data={"text/html": text}))
 
 
+def lighten(notebook, name: str, folder: Path) -> None:
+    """Its figures as files in ``folder``: the same pixels in half the bytes, with their words."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs = [one for cell in notebook.cells for one in cell.get("outputs", [])]
+    pictures = [one for one in outputs if "image/png" in one.get("data", {})]
+    for count, output in enumerate(pictures):
+        path = folder / f"{name}-{count}.webp"
+        picture = Image.open(io.BytesIO(b64decode(output.data["image/png"])))
+        picture.save(path, lossless=True)
+        alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""))
+        size = dict(zip(("width", "height"), picture.size, strict=True))
+        output.data = {"text/html": FIGURE.format(name=path.name, alt=alt, **size)}
+
+
 # ---- the claims as an audit ----
 
-CLAIMS = """# The lecture's statements, measured
+CLAIMS = """---
+html_theme.sidebar_secondary.remove: true
+---
+
+# The lecture's statements, measured
 
 {count} statements, each with what we measured and the rule that gave the verdict: {verdicts}.
 The rules were written down before the figures; tests compare every figure with the one that is expected.
 Each id leads to the cell that measures it. An id that begins with ERR is a place where the notes need care.
 
-{{#audit}}
+{{.audit-words}}
+[Verdict]{{.legend}} [all]{{.all}}
+
+{{.audit}}
 | id | statement | measured | verdict | rule |
 |---|---|---|---|---|
 {rows}
@@ -147,7 +186,26 @@ def _verdict(verdict: str) -> str:
     return f"[{verdict}]{{.verdict .{verdict.split(' if ')[0].replace(' ', '-')}}}"
 
 
-# ---- what a teacher asks ----
+# ---- what a teacher asks, and the cards of the first page ----
+
+
+def filled(page: Path) -> str:
+    """A page of site/ with the repository's address and a card for each notebook in their places."""
+    text = page.read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = text.replace("@REPOSITORY@", project["urls"]["Repository"])
+    return text.replace("@CARDS@", "\n".join(map(card, sorted(FOLDER.glob("0*.ipynb")))))
+
+
+def card(path: Path) -> str:
+    """A picture, the title, and what the notebook's first sentence says that you will do."""
+    head = nbformat.read(path, as_version=4).cells[0].source
+    title = re.search("^# (.*)", head, re.MULTILINE)[1]
+    picture = re.search(r"\]\(\.\./(images/[^)]*)\)", head)
+    says = " ".join(re.search(r"\*\*(You will .*?)\*\*", head, re.DOTALL)[1].split())
+    shown = f"![]({picture[1]})\n\n  " if picture else ""
+    first = re.split(r"(?<=[.!]) ", says)[0]
+    return f"- {shown}**[{title}](notebooks/{path.name})**\n\n  {first}\n"
 
 
 def teachers_table(folder: Path) -> str:
