@@ -48,6 +48,7 @@ html_sidebars = {
 }
 html_context = {"default_mode": "auto", "repository": REPOSITORY}
 html_theme_options = {
+    "navbar_persistent": [],  # the search stands in the sidebar
     "use_download_button": False,
     "home_page_in_toc": True,
     "pygments_light_style": "a11y-high-contrast-light",

@@ -63,8 +63,9 @@ def built(request) -> Path:
 
 def sphinx(builder: str, source: Path, target: Path, *options: str) -> str:
     """What Sphinx says, in a process of its own; "" where all is well."""
-    code = f"import sys; from tools.site import *; sys.exit(sphinx({builder!r}, Path({str(source)!r}), Path({str(target)!r}), *sys.argv[1:]))"  # noqa: E501
-    run = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, capture_output=True)
+    code = "import sys; from tools import site; sys.exit(site.sphinx(*sys.argv[1:]))"
+    command = [sys.executable, "-c", code, builder, source, target, *options]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True)
     return "" if run.returncode == 0 else (run.stdout + run.stderr).decode()
 
 

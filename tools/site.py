@@ -150,8 +150,8 @@ html_theme.sidebar_secondary.remove: true
 # The lecture's statements, measured
 
 {count} statements, each with what we measured and the rule that gave the verdict: {verdicts}.
-The rules were written down before the figures; tests compare every figure with the one that is expected.
-Each id leads to the cell that measures it. An id that begins with ERR is a place where the notes need care.
+Tests compare every figure with the expected one. Each id leads to the cell that measures it.
+An id that begins with ERR is a place where the notes need care.
 
 {{.audit-words}}
 [Verdict]{{.legend}} [all]{{.all}}
@@ -190,7 +190,7 @@ def _verdict(verdict: str) -> str:
 
 
 def filled(page: Path) -> str:
-    """A page of site/ with the repository's address and a card for each notebook in their places."""
+    """A page of site/ with the repository's address and the notebooks' cards in their places."""
     text = page.read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = text.replace("@REPOSITORY@", project["urls"]["Repository"])
@@ -199,9 +199,9 @@ def filled(page: Path) -> str:
 
 def card(path: Path) -> str:
     """A picture, the title, and what the notebook's first sentence says that you will do."""
-    head = nbformat.read(path, as_version=4).cells[0].source
-    title = re.search("^# (.*)", head, re.MULTILINE)[1]
-    picture = re.search(r"\]\(\.\./(images/[^)]*)\)", head)
+    texts = [cell.source for cell in nbformat.read(path, as_version=4).cells]
+    head, title = texts[0], re.search("^# (.*)", texts[0], re.MULTILINE)[1]
+    picture = re.search(r"\]\(\.\./(images/[^)]*)\)", "\n".join(texts))
     says = " ".join(re.search(r"\*\*(You will .*?)\*\*", head, re.DOTALL)[1].split())
     shown = f"![]({picture[1]})\n\n  " if picture else ""
     first = re.split(r"(?<=[.!]) ", says)[0]
@@ -240,7 +240,7 @@ def sphinx(builder: str, source: Path, target: Path, *options: str) -> int:
     """Build without running a cell, every warning an error; returns the exit code."""
     from sphinx.cmd.build import main
 
-    common = ["-W", "--keep-going", "-q", "-d", str(target.parent / "doctrees")]
+    common = ["-W", "--keep-going", "-q", "-d", str(Path(target).parent / "doctrees")]
     return main(["-b", builder, *common, *options, str(source), str(target)])
 
 
