@@ -198,10 +198,9 @@ def test_every_panel_moves_on_its_page(built, browser):
             place.scroll_into_view_if_needed()
             frame = place.locator("iframe").content_frame
             control, picture = frame.locator("input").first, frame.locator(".rlv-frame")
+            control.press("Home")
             before = picture.inner_html()
-            control.focus()
-            for _ in range(2):
-                control.press("ArrowLeft")
+            control.press("End")
             assert picture.inner_html() != before
             assert not place.locator("xpath=../preceding-sibling::*//img").first.is_visible()
             moved += 1
@@ -271,7 +270,7 @@ def test_notebooks_for_students_hold_no_solution_and_run(tmp_path):
 def test_each_word_of_the_glossary_is_in_the_notebook_that_it_leads_to():
     text = (ROOT / "site" / "glossary.md").read_text(encoding="utf-8")
     entries = re.findall(r"^(\S.*)\n  (.*)\n  \[.*?\]\((notebooks/.*?)\)", text, re.MULTILINE)
-    assert len(entries) > 20
+    assert len(entries) >= 20
     for word, _, path in entries:
         told = (ROOT / path).with_suffix(".py").read_text(encoding="utf-8").lower()
         assert word.lower().removesuffix("e") in told, f"{word} is not in {path}"
