@@ -20,8 +20,8 @@ FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab playground test test-frontends fuzz mutants notebooks claims figures export site student bench bench-sliders
-.PHONY: lint format address clean
+.PHONY: help lab playground test test-package test-frontends test-colab fuzz mutants notebooks claims figures export site student
+.PHONY: bench bench-sliders bench-draw lint format address clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,12 +32,19 @@ lab: $(READY)  ## set up, then open JupyterLab on the first notebook
 playground: $(READY)  ## set up, then open the playground as a page without code (Voila)
 	cd notebooks && ../$(BIN)/voila playground.ipynb $(ARGS)
 
-test: $(READY)  ## set up, then run every test: package, notebooks, browser
+test: $(READY) $(VENV)/.tools  ## set up, then run every test: package, notebooks, browser
 	$(BIN)/pytest $(ARGS)
+
+test-package: $(READY)  ## the tests of the package alone, which run on every system
+	$(BIN)/pytest @tests/package.txt $(ARGS)
 
 test-frontends: $(READY) $(COLAB)/.ready  ## drag every slider in Notebook 7, Voila and with Colab's versions
 	for front in notebook voila classic:$(COLAB)/bin/python; do \
-	    FRONT_END=$$front $(BIN)/pytest tests/test_browser.py $(ARGS) || exit 1; done
+	    FRONT_END=$$front $(BIN)/pytest tests/test_browser.py tests/test_draw.py $(ARGS) || exit 1; done
+
+test-colab: $(READY) $(COLAB)/.ready  ## run a notebook from its first cell on with Colab's versions; ARGS=NAMES
+	$(BIN)/python -m tools.colab $(abspath $(COLAB)/bin/python) $(or $(ARGS),01_regularized_latent_ebm); \
+	    done=$$?; $(COLAB)/bin/python -m pip install --quiet --requirement tests/frontends/colab.txt && exit $$done
 
 fuzz: $(READY)  ## look for untrue certificates with fresh random problems for an hour; ARGS=seconds
 	$(BIN)/python tests/test_fuzz.py $(or $(ARGS),3600)
@@ -72,6 +79,9 @@ bench: $(READY)  ## time the sparse coders and their peers, into benchmarks/resu
 bench-sliders: $(READY)  ## time the sliders, key press to pixels, into benchmarks/sliders.json
 	$(BIN)/python benchmarks/sliders.py $(ARGS)
 
+bench-draw: $(READY)  ## time the page in which one draws a digit, into benchmarks/draw.json
+	$(BIN)/python benchmarks/draw.py $(ARGS)
+
 lint: $(READY)  ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -91,6 +101,11 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --requirement requirements.txt
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c "import matplotlib.font_manager"
+	touch $@
+
+# What the tests of the repository ask beside that.
+$(VENV)/.tools: tests/tools.txt $(READY)
+	$(BIN)/python -m pip install --quiet --requirement $<
 	touch $@
 
 # What Colab has, for test-frontends.

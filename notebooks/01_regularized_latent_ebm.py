@@ -44,8 +44,14 @@
 import importlib.util
 
 if importlib.util.find_spec("rlvebm_utils") is None:
-    needs = "git+https://github.com/OWNER/rlvebm mlxtend pooch simpleeval"
+    needs = "git+https://github.com/OWNER/rlvebm anywidget mlxtend pooch psygnal simpleeval"
     get_ipython().run_line_magic("pip", f"install --quiet --no-deps {needs}")
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("rlvebm_utils") is None:
+        told = (
+            "Its package could not be fetched. Is there a network? Then run this cell again, or see"
+        )
+        raise ImportError(f"{told} https://github.com/OWNER/rlvebm#set-up")
 
 # %%
 import itertools
@@ -283,7 +289,8 @@ def learn_atoms(points, n, lam, seed=0):
 
 
 data = star(300, torch.Generator().manual_seed(0))
-three = learn_atoms(data, 3, lam=0.1)
+lam_star = 0.1
+three = learn_atoms(data, 3, lam_star)
 
 
 def F(y, lam):
@@ -297,13 +304,13 @@ plane = torch.cartesian_prod(side, side).flip(1)  # 14 400 points, row by row
 # **Predict:** at $\lambda = 0$, where in the plane is the energy low?
 
 # %%
-free, priced = F(plane, 0.0), F(plane, 0.1)
+free, priced = F(plane, 0.0), F(plane, lam_star)
 print(
-    f"largest energy on the map at λ = 0.1: {priced.max():.2f}; at λ = 0 below 1e-12: {bool(free.max() < 1e-12)}"
+    f"largest energy on the map at λ = {lam_star:g}: {priced.max():.2f}; at λ = 0 below 1e-12: {bool(free.max() < 1e-12)}"
 )
 level = 0.05
 draw.energy_maps(
-    {"λ = 0": free.reshape(120, 120), "λ = 0.1": priced.reshape(120, 120)},
+    {"λ = 0": free.reshape(120, 120), f"λ = {lam_star:g}": priced.reshape(120, 120)},
     side,
     data,
     "A free code makes everything cheap; a price makes a landscape",
@@ -362,7 +369,7 @@ print("F_λ(y) = λ² F₁(y/λ) to 1e-6:", bool(max(ruler) < 1e-6))
 noise = torch.randn(2, 12, generator=torch.Generator().manual_seed(0))
 random12 = Dictionary(noise / noise.norm(dim=0))
 models = {"3 learned atoms, z ≥ 0": (three, True), "12 random atoms": (random12, False)}
-energy_map_panel(models, data, level=level)
+energy_map_panel(models, data, lam=lam_star, level=level)
 
 # %%
 for name, (dictionary, nonnegative) in models.items():

@@ -45,8 +45,14 @@
 import importlib.util
 
 if importlib.util.find_spec("rlvebm_utils") is None:
-    needs = "git+https://github.com/OWNER/rlvebm mlxtend pooch simpleeval"
+    needs = "git+https://github.com/OWNER/rlvebm anywidget mlxtend pooch psygnal simpleeval"
     get_ipython().run_line_magic("pip", f"install --quiet --no-deps {needs}")
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("rlvebm_utils") is None:
+        told = (
+            "Its package could not be fetched. Is there a network? Then run this cell again, or see"
+        )
+        raise ImportError(f"{told} https://github.com/OWNER/rlvebm#set-up")
 
 # %%
 import torch
@@ -580,7 +586,7 @@ draw.stroke_by_stroke(y, strokes.W, z, stages=(1, 2, 3, 5, 8, 13, 20, len(named)
 # (or focus it and use the arrow keys); every position is a fresh solve, started from the last code.
 
 # %% tags=["slider"]
-sparse_coding_panel(strokes, Y_test[3:13], nonnegative=True)
+sparse_coding_panel(strokes, Y_test[3:13], lam=lam_strokes, nonnegative=True)
 
 # %% [markdown]
 # ## Try it yourself

@@ -43,8 +43,14 @@
 import importlib.util
 
 if importlib.util.find_spec("rlvebm_utils") is None:
-    needs = "git+https://github.com/OWNER/rlvebm mlxtend pooch simpleeval"
+    needs = "git+https://github.com/OWNER/rlvebm anywidget mlxtend pooch psygnal simpleeval"
     get_ipython().run_line_magic("pip", f"install --quiet --no-deps {needs}")
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("rlvebm_utils") is None:
+        told = (
+            "Its package could not be fetched. Is there a network? Then run this cell again, or see"
+        )
+        raise ImportError(f"{told} https://github.com/OWNER/rlvebm#set-up")
 
 # %%
 import math
@@ -150,9 +156,10 @@ def learn(Y, lam, nonnegative=False, seed=0):
     )
 
 
-strokes = learn(learn_from["digits"], 0.2, nonnegative=True)
+lam_digits, lam_photographs = 0.2, 1.5
+strokes = learn(learn_from["digits"], lam_digits, nonnegative=True)
 starts = [
-    learn(learn_from["photographs"], 1.5, seed=seed)
+    learn(learn_from["photographs"], lam_photographs, seed=seed)
     for seed in track(range(3), "learning from photographs")
 ]
 W_strokes, W = strokes.dictionary.W, starts[0].dictionary.W
@@ -200,10 +207,10 @@ training_panel({"digits": from_step_one(strokes), "photographs": from_step_one(s
 # **Predict:** with a very small λ a code may use almost all atoms. Will there still be strokes? Still edges?
 
 # %%
-grid = (0.2, 0.5, 1.5, 4.0)
+grid = (lam_digits, 0.5, lam_photographs, 4.0)
 learned = {
-    "digits": {0.2: strokes.dictionary},
-    "photographs": {1.5: starts[0].dictionary},
+    "digits": {lam_digits: strokes.dictionary},
+    "photographs": {lam_photographs: starts[0].dictionary},
 }  # as above
 for lam in track(grid, "learning at each λ"):
     for name, Y in learn_from.items():
@@ -238,7 +245,7 @@ dictionary_panel(
         "photographs": (kept_aside["photographs"][:100], False),
     },
     {"photographs: R² > 0.7": {lam: f"{share:.0%}" for lam, share in good.items()}},
-    lam=0.5,
+    lam=grid[1],
 )
 
 # %% [markdown]
@@ -413,7 +420,7 @@ def pca_share(Y, k=20):
     return float(values[:k].sum() / values.sum())
 
 
-def sparse_use(Y, dictionary, lam=1.5):
+def sparse_use(Y, dictionary, lam=lam_photographs):
     solution = fista(dictionary, Y, lam, tol=1e-3)
     error = (Y - dictionary.decode(solution.z)).square().sum() / Y.square().sum()
     return float((solution.z != 0).double().sum(1).mean()), float(1 - error)

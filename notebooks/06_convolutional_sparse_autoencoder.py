@@ -43,8 +43,14 @@
 import importlib.util
 
 if importlib.util.find_spec("rlvebm_utils") is None:
-    needs = "git+https://github.com/OWNER/rlvebm mlxtend pooch simpleeval"
+    needs = "git+https://github.com/OWNER/rlvebm anywidget mlxtend pooch psygnal simpleeval"
     get_ipython().run_line_magic("pip", f"install --quiet --no-deps {needs}")
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("rlvebm_utils") is None:
+        told = (
+            "Its package could not be fetched. Is there a network? Then run this cell again, or see"
+        )
+        raise ImportError(f"{told} https://github.com/OWNER/rlvebm#set-up")
 
 # %%
 import torch
@@ -212,9 +218,10 @@ draw.codes(Y[0], shown, rebuilt)
 # %%
 digits = load_digits(dtype=torch.float64)
 X, label = digits.images[:, 2:-2, 2:-2], digits.labels  # hardly any ink in the rim
-X_test, label_test = X[4000:], label[4000:]
+X_train, label_train, X_test, label_test = X[:4000], label[:4000], X[4000:], label[4000:]
 
 
+# %%
 def kernels(seed):
     learned = runs["shrinkage"][seed % 3].encoder.kernels
     noise = torch.randn(learned.shape, generator=torch.Generator().manual_seed(seed))
@@ -242,10 +249,12 @@ nets = {"random, frozen": True, "same spectrum, frozen": True, "learned, frozen"
 nets |= {"random, trained": False, "learned, fine-tuned": False}
 score = {name: torch.zeros(5, len(labels)) for name in nets}
 for seed, k in track([(s, k) for s in seeds for k in range(len(labels))], "training the nets"):
-    rows = (torch.arange(labels[k]) + 800 * seed) % 4000
+    rows = (torch.arange(labels[k]) + 800 * seed) % len(X_train)
     for name, frozen in nets.items():
-        net = csae.SmallNet(kernels(seed)[name.split(",")[0]], X[:500])
-        csae.fit(net, X[rows], label[rows], frozen=frozen, steps=steps[labels[k]], seed=seed)
+        net = csae.SmallNet(kernels(seed)[name.split(",")[0]], X_train[:500])
+        csae.fit(
+            net, X_train[rows], label_train[rows], frozen=frozen, steps=steps[labels[k]], seed=seed
+        )
         score[name][seed, k] = csae.accuracy(net, X_test, label_test)
 
 # %%

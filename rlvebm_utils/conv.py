@@ -142,7 +142,7 @@ class ConvDictionary(Operator):
         """
         return self.recall(_largest_eigenvalue)
 
-    def check_samples(self, y) -> None:
+    def check_samples(self, y: Tensor) -> None:
         """Raise unless y is an image or a batch of images that the kernels fit in."""
         check_tensor("y", y, like=self.K)
         one = ("C=" + str(self.K.shape[1]),) if self.K.ndim == 4 else ()
@@ -169,7 +169,7 @@ class ConvDictionary(Operator):
         """The kernels as (n, C, a, b)."""
         return self.K if self.K.ndim == 4 else self.K[:, None]
 
-    def code_shape(self, sample_shape) -> tuple[int, int, int]:
+    def code_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, int, int]:
         """The shape of the code of an image (…, h, w)."""
         (h, w), (a, b) = sample_shape[-2:], self.window
         return (self.n_atoms, h, w) if self._wraps else (self.n_atoms, h - a + 1, w - b + 1)

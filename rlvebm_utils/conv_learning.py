@@ -31,6 +31,8 @@ class LearnedKernels(LearnedDictionary):
     kernels; snapshots: step → K at that step.
     """
 
+    dictionary: ConvDictionary
+
 
 @plain_numbers
 def learn_kernels(

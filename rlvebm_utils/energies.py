@@ -13,12 +13,13 @@ dictionary must agree in dtype and device. ``nonnegative=True`` is short for
 ``penalty=L1(nonnegative=True)``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .operators import undisturbed
+from .operators import Operator, undisturbed
 from .penalties import Penalty
 from .problem import Problem
 
@@ -56,12 +57,15 @@ class Certificate:
         gap = self.gap
         return (gap <= tol * self.dual.clamp(min=0)) | (gap <= self.rounding)
 
-    def map(self, change) -> "Certificate":
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Certificate":
         """Each of the three tensors, changed: some rows of them, say."""
         return Certificate(change(self.energy), change(self.dual), change(self.rounding))
 
 
-def energy(dictionary, y: Tensor, z: Tensor, lam: float | Tensor, *, penalty=None) -> Tensor:
+def energy(
+    dictionary: Operator, y: Tensor, z: Tensor, lam: float | Tensor, *,
+    penalty: Penalty | None = None,
+) -> Tensor:  # fmt: skip
     """E(y, z) = ½‖y − Wz‖² + λR(z) of each sample.
 
     y: (d,) or (N, d); z: (n,) or (N, n); lam: a number ≥ 0 or one per sample; penalty: the L1 norm
@@ -75,7 +79,7 @@ def energy(dictionary, y: Tensor, z: Tensor, lam: float | Tensor, *, penalty=Non
 
 
 def lambda_max(
-    dictionary, y: Tensor, nonnegative: bool = False, *, penalty: Penalty | None = None
+    dictionary: Operator, y: Tensor, nonnegative: bool = False, *, penalty: Penalty | None = None
 ) -> Tensor:
     """The smallest λ at which z = 0 is the best code: the dual norm of Wᵀy.
 
@@ -95,8 +99,9 @@ def lambda_max(
 
 
 def duality_gap(
-    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative=False, *, penalty=None
-) -> Tensor:
+    dictionary: Operator, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False, *,
+    penalty: Penalty | None = None,
+) -> Tensor:  # fmt: skip
     """How far E(y, z) can be above min_z E(y, z), at most. Float64, ≥ 0, shape () or (N,).
 
     See :func:`certificate`, which also returns the two values whose difference this is.
@@ -105,8 +110,9 @@ def duality_gap(
 
 
 def certificate(
-    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative=False, *, penalty=None
-) -> Certificate:
+    dictionary: Operator, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False, *,
+    penalty: Penalty | None = None,
+) -> Certificate:  # fmt: skip
     """The energy of a code and a lower bound on the energy of every code.
 
     The dual problem: max_u ⟨y, u⟩ − ½‖u‖² subject to R*(Wᵀu) ≤ λ, where R* is the penalty's dual
@@ -125,8 +131,9 @@ def certificate(
 
 
 def kkt_residual(
-    dictionary, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative=False, *, penalty=None
-) -> Tensor:
+    dictionary: Operator, y: Tensor, z: Tensor, lam: float | Tensor, nonnegative: bool = False, *,
+    penalty: Penalty | None = None,
+) -> Tensor:  # fmt: skip
     """How far z is from satisfying the optimality (KKT) conditions, in the units of λ. Float64,
     shape () or (N,).
 

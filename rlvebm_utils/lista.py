@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from .energies import certificate
+from .operators import Operator
 from .penalties import nonnegative_soft_threshold, soft_threshold
 from .progress import track
 from .validate import (
@@ -61,7 +62,7 @@ class LISTA(nn.Module):
     @plain_numbers
     def __init__(
         self,
-        dictionary,
+        dictionary: Operator,
         lam: float,
         steps: int = 3,
         *,
@@ -110,7 +111,7 @@ class LISTA(nn.Module):
             z = shrink(z + A.adjoint(step[k] * residual), share * threshold[k])
         return z[0] if single else z
 
-    def operators(self, k: int):
+    def operators(self, k: int) -> tuple[Operator, Operator | None]:
         """A and B of step k = 0 … K − 1, as operators like the dictionary; the first has no B."""
         A = self.dictionary.with_atoms(self.A[0 if self.shared else k])
         if k == 0:

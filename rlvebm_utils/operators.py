@@ -83,7 +83,9 @@ class Operator:
         """
         return torch.zeros_like(r)
 
-    def to(self, *, device=None, dtype=None) -> "Operator":
+    def to(
+        self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "Operator":
         """The same operator on another device or in another dtype."""
         atoms = self.atoms.detach()
         return self.with_atoms(atoms.to(device=device or atoms.device, dtype=dtype or atoms.dtype))
@@ -93,7 +95,7 @@ class Operator:
         """The same operator in float64, where energies and certificates are computed."""
         return self if self.atoms.dtype == torch.float64 else self.recall(_to_float64)
 
-    def check_samples(self, y) -> None:
+    def check_samples(self, y: Tensor) -> None:
         """Raise TypeError or ValueError unless y is one sample or a batch, finite, of the
         operator's dtype and device.
         """
@@ -102,7 +104,7 @@ class Operator:
             dims = f"{self.sample_ndim} dimensions, or one more for a batch"
             raise ValueError(f"y: expected a tensor of {dims}, got {describe(y)}")
 
-    def check_codes(self, z, y: Tensor, name: str = "z") -> None:
+    def check_codes(self, z: Tensor, y: Tensor, name: str = "z") -> None:
         """Raise TypeError or ValueError unless z holds one code for each sample of y."""
         check_tensor(name, z, like=self.atoms)
         batch = y.ndim - self.sample_ndim
@@ -187,11 +189,13 @@ class Dictionary(Operator):
         """n, the length of a code."""
         return self.W.shape[1]
 
-    def code_shape(self, sample_shape) -> tuple[int]:
+    def code_shape(self, sample_shape: tuple[int, ...]) -> tuple[int]:
         """(n,), whatever the sample."""
         return (self.n_atoms,)
 
-    def to(self, *, device=None, dtype=None) -> "Dictionary":
+    def to(
+        self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "Dictionary":
         """The same dictionary on another device or in another dtype."""
         return Dictionary(self.W.to(device=device or self.W.device, dtype=dtype or self.W.dtype))
 
@@ -232,7 +236,7 @@ class Dictionary(Operator):
         basis = self.recall(_range_basis)
         return torch.zeros_like(r) if basis.shape[1] == self.dim else r - (r @ basis) @ basis.T
 
-    def check_samples(self, y) -> None:
+    def check_samples(self, y: Tensor) -> None:
         """Raise unless y is (d,) or (N, d), finite, of the dictionary's dtype and device."""
         check_tensor("y", y, like=self.W)
         if y.ndim not in (1, 2) or y.shape[-1] != self.dim:

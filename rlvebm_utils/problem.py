@@ -33,7 +33,10 @@ class Problem:
     single: bool = False
 
     @classmethod
-    def of(cls, dictionary, y, lam, penalty=None, nonnegative: bool = False) -> "Problem":
+    def of(
+        cls, dictionary: Operator, y: Tensor, lam: float | Tensor, penalty: Penalty | None = None,
+        nonnegative: bool = False,
+    ) -> "Problem":  # fmt: skip
         """From what the caller of a solver gave. Raises TypeError or ValueError, naming the
         argument.
         """
@@ -48,14 +51,14 @@ class Problem:
     def __len__(self) -> int:
         return len(self.y)
 
-    def codes(self, z, name: str = "z") -> Tensor:
+    def codes(self, z: Tensor, name: str = "z") -> Tensor:
         """Codes that came with the samples, checked, as a batch."""
         self.operator.check_codes(z, self.y[0] if self.single else self.y, name)
         z = z.detach()[None] if self.single else z.detach()
         self.penalty.check_codes(z, name)
         return z
 
-    def start(self, z0) -> Tensor:
+    def start(self, z0: Tensor | None) -> Tensor:
         """Where to begin: a copy of z0, or zero. Its numbers lie in one piece, row after row."""
         if z0 is None:
             return self.zeros()
@@ -66,11 +69,11 @@ class Problem:
         shape = self.operator.code_shape(tuple(self.y.shape[1:]))
         return torch.zeros(len(self), *shape, dtype=self.y.dtype, device=self.y.device)
 
-    def pick(self, rows) -> "Problem":
+    def pick(self, rows: slice | Tensor) -> "Problem":
         """The same problem for some of the samples: a slice, a mask or row numbers."""
         return replace(self, y=self.y[rows], lam=self.lam[rows])
 
-    def unbatch(self, x):
+    def unbatch(self, x: Tensor) -> Tensor:
         """What belongs to the one sample that came, or everything of a batch."""
         return x[0] if self.single else x
 

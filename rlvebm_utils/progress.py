@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
+from typing import TypeVar
 
+Step = TypeVar("Step")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def track(steps: Iterable, label: str, show: bool = True) -> Iterator:
+def track(steps: Iterable[Step], label: str, show: bool = True) -> Iterator[Step]:
     """Iterate over ``steps`` (of known length) and show how far it is.
 
     In a notebook a bar moves under the cell while it runs, and leaves nothing behind: not on the

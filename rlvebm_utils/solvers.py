@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .energies import Certificate, certify
-from .operators import undisturbed
+from .operators import Operator, undisturbed
 from .penalties import Penalty
 from .problem import Problem
 from .progress import track
@@ -39,7 +39,7 @@ class History:
     gap: Tensor
     nonzeros: Tensor
 
-    def map(self, change) -> "History":
+    def map(self, change: Callable[[Tensor], Tensor]) -> "History":
         """Each of the three tensors, changed: the column of one sample, say."""
         return History(change(self.energy), change(self.gap), change(self.nonzeros))
 
@@ -77,7 +77,7 @@ class Solution:
         """A bound on that excess as a share of min E, float64."""
         return self.certificate.relative_gap
 
-    def pick(self, row) -> "Solution":
+    def pick(self, row: int | slice | Tensor) -> "Solution":
         """One row of a batch, as the solution of a single sample."""
         return Solution(
             self.z[row],
@@ -108,7 +108,7 @@ class Options:
 
 
 def ista(
-    dictionary, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
+    dictionary: Operator, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
     penalty: Penalty | None = None, nonnegative: bool = False, tol: float | None = 1e-4,
     max_iter: int = 10_000, history: bool = False, progress: bool = False,
 ) -> Solution:  # fmt: skip
@@ -140,7 +140,7 @@ def ista(
 
 
 def fista(
-    dictionary, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
+    dictionary: Operator, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
     penalty: Penalty | None = None, nonnegative: bool = False, tol: float | None = 1e-4,
     max_iter: int = 10_000, restart: bool = True, history: bool = False, progress: bool = False,
 ) -> Solution:  # fmt: skip

@@ -6,11 +6,14 @@ work is done, so a bad call leaves nothing half-finished.
 import math
 from collections.abc import Callable, Collection
 from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 DTYPES = (torch.float32, torch.float64)
 LARGEST = 2**63 - 1  # of the integers that torch and C take
 
@@ -34,13 +37,13 @@ def shown(value) -> str:
     return text if len(text) < 60 else describe(value)
 
 
-def plain_numbers(function: Callable) -> Callable:
+def plain_numbers(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """The function with numbers of NumPy's among its arguments made Python's: they count in few
     bits, and torch does not take all of them.
     """
 
     @wraps(function)
-    def called(*arguments, **named):
+    def called(*arguments: Given.args, **named: Given.kwargs) -> Result:
         named = {name: _plain(value) for name, value in named.items()}
         return function(*map(_plain, arguments), **named)
 

@@ -53,7 +53,7 @@ torch.manual_seed(0)
 W = torch.rand(64, 40, dtype=torch.float64) ** 4
 W /= W.norm(dim=0)
 Y = (torch.rand(3, 40) < 0.2).double() @ W.T + 0.05 * torch.rand(3, 64)
-sparse_coding_panel(Dictionary(W), Y, shape=(8, 8), nonnegative=True)
+sparse_coding_panel(Dictionary(W), Y, lam=0.15, shape=(8, 8), nonnegative=True)
 """
 
 APART = [SMALL[: SMALL.rindex("sparse")], SMALL[SMALL.rindex("sparse") :]]  # the panel by itself

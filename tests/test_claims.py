@@ -292,6 +292,21 @@ def test_verdicts(tmp_path, fields, figures, verdict):
 
 
 @pytest.mark.parametrize(
+    ("fields", "verdict", "told"),
+    [
+        ({"holds": "gap <= 1"}, "holds", "gap ≤ 1"),
+        ({"holds": "gap <= 1"}, "differs", "not: gap ≤ 1"),
+        ({"holds": "gap <= 1", "kind": "erratum"}, "not reproduced", "not: gap ≤ 1"),
+        ({"holds": "gap <= 1", "in_part": "gap <= 2"}, "in part", "gap ≤ 2"),
+        ({"holds": "gap <= 1", "in_part": "gap <= 2"}, "differs", "not: gap ≤ 1"),
+        ({"holds": None, "in_part": "gap <= 2"}, "differs", "not: gap ≤ 2"),
+    ],
+)
+def test_the_rule_behind_a_verdict(tmp_path, fields, verdict, told):
+    assert made(tmp_path, **fields).rule(verdict) == told
+
+
+@pytest.mark.parametrize(
     ("fields", "told"),
     [
         ({"kind": "guess"}, "SC-1.kind: expected one of"),
@@ -361,6 +376,8 @@ def test_claim_in_a_notebook(small_text):
         (dict(id="sc-1"), "id: expected one of"),
         (dict(id=None), "id: expected one of"),
         (dict(bent=float("nan")), "bent: expected finite"),
+        (dict(bent=[0.1, float("nan")]), "bent: expected finite"),
+        (dict(bent=[0.1, float("-inf")]), "bent: expected finite"),
         (dict(bent=torch.ones(2, 2)), "bent: expected a number"),
         (dict(bent=[]), "bent: expected finite"),
         (dict(bent="small"), "bent: expected a number"),

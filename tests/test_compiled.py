@@ -15,7 +15,8 @@ from problems import needs_c
 from rlvebm_utils import Dictionary, cache, compile_loops, encode
 from rlvebm_utils.fast import compiled
 
-pytestmark = needs_c
+no_sh = pytest.mark.skipif(os.name == "nt", reason="the compilers here are shell scripts")
+pytestmark = [needs_c, no_sh]
 CACHES = (compiled.library, compiled._at_hand, compiled._system_compiler)
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -115,6 +116,12 @@ def test_a_compiler_that_fails_is_quoted(fresh, monkeypatch):
     with pytest.warns(UserWarning, match="torch does their work: .*out of luck"):
         assert torch.allclose(solved(), EXPECTED, atol=1e-3)
     with pytest.raises(ImportError, match="could not be compiled by .*compiler: out of luck"):
+        solved("c")
+
+
+def test_a_compiler_whose_words_are_in_another_encoding(fresh, monkeypatch):
+    compiler(monkeypatch, fresh, r"printf 'z\303\251ro \377' >&2; exit 1")
+    with pytest.raises(ImportError, match="could not be compiled by .*: zéro \ufffd"):
         solved("c")
 
 

@@ -77,7 +77,7 @@ def test_correlation_is_the_decoders_adjoint(stride):
     torch.testing.assert_close(maps, ConvDictionary(K).adjoint(y)[..., ::stride, ::stride])
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.7])
+@pytest.mark.parametrize("alpha", [0.0, 0.7, 30.0])
 def test_codes_against_a_dense_solver(alpha):
     """½‖y − Wz‖² + ½α‖z − g‖² is ½‖[y, √α g] − [W; √α I]z‖²."""
     conv = ConvDictionary(csae.unit(normal(2, 3, 3, seed=0)))
@@ -155,6 +155,8 @@ def test_permutation_test_counts_what_all_pairings_say():
     sure = csae.permutation_test(cosines + 2 * torch.eye(4), 999)[2]
     assert sure == pytest.approx(1 / 24, abs=0.02)
     assert csae.permutation_test(torch.ones(3, 3).double(), 99)[2] == 1
+    # No other pairing of nine is tried in 99: the given one is the one that counts.
+    assert csae.permutation_test(torch.eye(9).double(), 99)[2] == 1 / 100
 
 
 def test_random_phase_keeps_the_spectrum_and_nothing_else():

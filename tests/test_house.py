@@ -339,9 +339,9 @@ def run_blocks(document: str, heading: str, count: int) -> dict:
     return names
 
 
-def test_the_reductions_of_readme_solve_what_they_say():
+def test_the_reductions_solve_what_they_say():
     """Weighted L1 by its penalty's certificate; the elastic net by what its best code obeys."""
-    names = run_blocks("README.md", "The package", 2)
+    names = run_blocks("benchmarks/README.md", "Other penalties", 1)
     W, y, lam = names["W"].double(), names["y"].double(), names["lam"].double()
     found, penalty = names["z"].double(), L1(weights=names["weights"].double())
     bound = certificate(Dictionary(W), y, found, lam, penalty=penalty)

@@ -19,7 +19,7 @@ def huber(v, lam):
 
 @pytest.mark.parametrize("lam", [0.0, 0.1, 0.4, 1.2])
 def test_map_of_two_axes_is_a_sum_of_huber_functions(lam):
-    state = energy_map_panel(AXES, POINTS, cells=30).state(lam=lam, model=0)
+    state = energy_map_panel(AXES, POINTS, lam=0.1, cells=30).state(lam=lam, model=0)
     side = np.linspace(-1.5, 1.5, 30)
     expected = huber(side[None], lam) + huber(side[:, None], lam)
     np.testing.assert_allclose(state["F"], expected, rtol=1e-3, atol=1e-9)
@@ -32,7 +32,7 @@ def test_map_of_two_axes_is_a_sum_of_huber_functions(lam):
 
 
 def test_map_stands_the_right_way_up():
-    panel = energy_map_panel(UP, POINTS, cells=30)
+    panel = energy_map_panel(UP, POINTS, lam=0.1, cells=30)
     F = panel.state(lam=0.1, model=0)["F"]
     above, below, left, right = F[-1, 15], F[0, 15], F[15, 0], F[15, -1]
     assert above < 0.2 < below  # only upwards is there an atom
@@ -44,14 +44,14 @@ def test_map_stands_the_right_way_up():
 
 def test_codes_are_nonnegative_only_where_asked():
     both = {"up": UP["up"], "up and down": (UP["up"][0], False)}
-    panel = energy_map_panel(both, POINTS, cells=30)
+    panel = energy_map_panel(both, POINTS, lam=0.1, cells=30)
     first, second = (panel.state(lam=0.1, model=m)["F"] for m in (0, 1))
     assert second[0, 15] == pytest.approx(second[-1, 15])
     assert first[0, 15] > 5 * second[0, 15]
 
 
 def test_every_move_is_solved_and_told():
-    panel = energy_map_panel(AXES, POINTS, cells=30)
+    panel = energy_map_panel(AXES, POINTS, lam=0.1, cells=30)
     seen = set()
     for lam in (0.0, 0.1, 0.56):
         panel.controls["lam"].value = lam
@@ -91,6 +91,6 @@ def test_outline_is_the_inner_edge_and_not_the_frame():
 def test_bad_arguments_are_named():
     space = Dictionary(torch.eye(3, dtype=torch.float64))
     with pytest.raises(ValueError, match=r"models\['space'\]: expected dimension 2, got 3"):
-        energy_map_panel({"space": (space, False)}, POINTS)
+        energy_map_panel({"space": (space, False)}, POINTS, lam=0.1)
     with pytest.raises(ValueError, match=r"points: expected shape \(N, 2\), got \(2, 3\)"):
-        energy_map_panel(AXES, torch.zeros(2, 3, dtype=torch.float64))
+        energy_map_panel(AXES, torch.zeros(2, 3, dtype=torch.float64), lam=0.1)

@@ -282,6 +282,18 @@ def test_the_gap_bounds_the_true_excess():
     assert (network.relative_gap(y) >= above - 1e-9).all()
 
 
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_the_gap_closes_at_the_best_code_of_its_own_problem(nonnegative):
+    """Whose codes may, or may not, be negative."""
+    dictionary, y = planted(20, seed=3, nonnegative=nonnegative)
+    y = y - 0.3  # so that some coefficients would like to be negative
+    best = fista(dictionary, y, LAM, nonnegative=nonnegative, tol=1e-9).z
+    network = LISTA(dictionary, LAM, 2, nonnegative=nonnegative)
+    assert (network.relative_gap(y, best) < 1e-8).all()
+    other = fista(dictionary, y, LAM, nonnegative=not nonnegative, tol=1e-9)
+    assert not torch.allclose(best, other.z, atol=1e-3)
+
+
 def test_trusts_what_it_knows_and_nothing_else():
     _, network = trained()
     known, scaled = planted(500, seed=3)[1], 5 * planted(500, seed=3)[1]

@@ -1,10 +1,14 @@
 """The cells that a panel needs,
 and no others: what they leave is what the whole notebook leaves."""
 
+import re
+
 import nbformat
+import numpy as np
 import pytest
 
-from tools.panels import only_panels
+from rlvebm_utils.course.widgets import SliderPanel, Stems, stops
+from tools.panels import _export, only_panels
 
 # Cells before the panel, which shows a; a cell that begins with "# not" is not needed
 BEFORE = {
@@ -63,3 +67,24 @@ def test_a_cell_can_be_kept_by_its_tag():
     assert shown(only_panels(cells_of(*sources)).cells) == "[1]"
     tagged = cells_of(*sources, tags=[2])
     assert shown(only_panels(tagged).cells) == shown(tagged.cells) == "[1, 2]"
+
+
+def test_a_page_has_as_many_controls_as_fit(tmp_path):
+    """All where there is room for their pictures, else the first ones."""
+
+    def panel(stops_each: int):
+        values = list(range(stops_each))
+        scale = {name: stops(values, 0, label=name) for name in ("a", "b", "c")}
+        return SliderPanel(
+            lambda a, b, c: {"z": np.array([a, b, c]) + 1.0},
+            lambda state: [Stems(state["z"], "z", "entries", 30.0)],
+            scale,
+            readouts=lambda state: {"sum": int(state["z"].sum())},
+            alt=lambda state: f"z = {state['z'].tolist()}",
+            title="three controls",
+            headline="sum",
+        )
+
+    for each, shown in ((3, ["a", "b", "c"]), (15, ["a", "b"])):
+        page = _export(panel(each), tmp_path / f"{each}.html").read_text("ascii")
+        assert re.findall(r"<label>(\w) <", page) == shown, each

@@ -1,6 +1,7 @@
 """The package installs by itself, loads light, and asks for what it says it asks for."""
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 import subprocess
@@ -71,7 +72,7 @@ def test_a_missing_extra_is_named_with_what_to_do(missing, module):
 
 def test_readme_example_runs():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    example, _ = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     run = python(f"import torch; torch.manual_seed(0)\n{example}")
     assert run.returncode == 0 and run.stderr == "", run.stderr
     shape, gap = re.fullmatch(r"torch.Size\((.*)\) tensor\((.*?)[,)].*\n", run.stdout).groups()
@@ -148,12 +149,23 @@ def source(tmp_path):
     return source, files
 
 
+def complaints(*command) -> str:
+    """What a tool says of what would go to PyPI; "" where it has nothing against it, or where it is
+    not installed: make test brings it.
+    """
+    if not importlib.util.find_spec(command[0]):
+        return ""
+    run = subprocess.run([sys.executable, "-m", *map(str, command)], capture_output=True, text=True)
+    return run.stdout + run.stderr if run.returncode else ""
+
+
 def test_sdist_holds_the_package_and_no_half_of_the_tests(source, tmp_path):
     folder, files = source
     code = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
     run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     (sdist,) = tmp_path.glob("*.tar.gz")
+    assert complaints("twine", "check", "--strict", sdist) == ""
     with tarfile.open(sdist) as archive:
         names = {one.name.partition("/")[2] for one in archive.getmembers() if one.isfile()}
     made = {name for name in names if ".egg-info/" in name} | {"PKG-INFO", "setup.cfg"}
@@ -170,6 +182,8 @@ def test_wheel_holds_the_package_and_nothing_else(source, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     (wheel,) = tmp_path.glob("*.whl")
+    assert complaints("twine", "check", "--strict", wheel) == ""
+    assert complaints("check_wheel_contents", wheel) == ""
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         (licence,) = (name for name in archive.namelist() if name.endswith("/LICENSE"))
@@ -186,3 +200,29 @@ def test_style_is_clean():
             text=True,
         )
         assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+@pytest.mark.parametrize("version", [(3, 10), (3, 11), (3, 12), (3, 13), (3, 14)])
+def test_the_pythons_that_make_the_environment(version, tmp_path):
+    """Told by a python that claims to be another one: 3.11 to 3.13, as the README says."""
+    python, venv = tmp_path / "python", tmp_path / "venv"
+    python.write_text(
+        f"""#!/bin/sh
+case "$1" in
+-c) exec {sys.executable} -c "import sys; sys.version_info = {version} + (0, 'final', 0)
+$2" ;;
+-m) mkdir -p "$4" ;;
+*) echo Python ;;
+esac
+"""
+    )
+    python.chmod(0o755)
+    script = ["sh", str(ROOT / "tools" / "venv.sh"), str(venv)]
+    environment = {**os.environ, "PYTHON": str(python)}
+    run = subprocess.run(script, env=environment, capture_output=True, text=True)
+    fits = (3, 11) <= version <= (3, 13)
+    assert (run.returncode == 0) == venv.exists() == fits, run.stderr
+    assert fits or "no Python 3.11, 3.12 or 3.13 found" in run.stderr
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "3.11" in readme and "3.13" in readme

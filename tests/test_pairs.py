@@ -168,27 +168,34 @@ def test_first_cell_is_the_common_one(text):
     assert code[0] == FIRST_CELL
 
 
-def run_first_cell(monkeypatch, found) -> list[str]:
-    calls = []
+def run_first_cell(monkeypatch, *found) -> list[str]:
+    """What it asks of pip; found: each time it looks for the package, whether it is there."""
+    calls, found = [], iter(found)
 
     class Shell:
         def run_line_magic(self, *args):
             calls.append(" ".join(args))
 
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if next(found) else None)
     exec(FIRST_CELL, {"get_ipython": Shell})
     return calls
 
 
 def test_first_cell_does_nothing_where_the_package_is(monkeypatch):
-    assert run_first_cell(monkeypatch, found=object()) == []
+    assert run_first_cell(monkeypatch, True) == []
 
 
 def test_first_cell_never_touches_colabs_own_packages(monkeypatch):
-    (call,) = run_first_cell(monkeypatch, found=None)
+    (call,) = run_first_cell(monkeypatch, False, True)
     assert call.startswith("pip install") and "--no-deps" in call
     assert f"git+https://github.com/{address.address()} " in call
     assert not re.search(r"torch|numpy|ipython|requirements| -r|upgrade| -U", call)
+
+
+def test_first_cell_says_what_to_do_where_the_package_cannot_be_had(monkeypatch):
+    with pytest.raises(ImportError, match=f"run this cell again.*{address.address()}#set-up"):
+        run_first_cell(monkeypatch, False, False)
+    assert "\n## Set-up\n" in (notebooks.ROOT / "README.md").read_text("utf-8")
 
 
 # ---- Writing ----
@@ -233,7 +240,8 @@ def test_one_address_everywhere():
 @pytest.fixture
 def repository(tmp_path):
     """A copy of all that may hold the address."""
-    (tmp_path / "notebooks").mkdir()
+    for folder in ("notebooks", "benchmarks"):
+        (tmp_path / folder).mkdir()
     for path in [*address.holders(), *notebooks.FOLDER.glob("*.ipynb")]:
         (tmp_path / path.relative_to(address.ROOT)).write_bytes(path.read_bytes())
     return tmp_path
@@ -246,6 +254,7 @@ def test_moving_to_another_address(repository):
     assert address.address(repository) == "someone/some.where"
     for path in [*address.holders(repository), *executed]:
         assert old not in path.read_text("utf-8"), path.name
+        assert address.site(old) not in path.read_text("utf-8"), path.name
     for text in notebooks.texts(repository / "notebooks"):
         assert notebooks.faults(text) == []
     for path, was in zip(executed, before, strict=True):

@@ -154,6 +154,17 @@ def test_prox_is_the_minimiser(name):
 
 
 @pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("t", [0.0, 1.0])
+def test_nothing_shrinks_to_nothing_and_never_to_nan(name, t):
+    """Codes of zeros, whole groups of them, at every threshold, 0 included."""
+    penalty, v = PENALTIES[name], normal(8, 20, seed=2).abs()
+    v[::2] = 0
+    x = penalty.prox(v, torch.full((8, 1), t, dtype=torch.float64))
+    assert (x[::2] == 0).all() and torch.isfinite(x).all()
+    assert t > 0 or torch.equal(x, v)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
 def test_the_dual_norm_is_dual(name):
     """⟨c, z⟩ ≤ R*(c)·R(z), and somewhere it is equal: at the code that is about to appear."""
     penalty, c, z = PENALTIES[name], normal(8, 20, seed=3), normal(8, 20, seed=4)

@@ -51,7 +51,8 @@ def problem():
 
 @pytest.fixture
 def panel(problem):
-    return sparse_coding_panel(*problem, shape=SHAPE, nonnegative=True, names=["a", "b", "c"])
+    names = ["a", "b", "c"]
+    return sparse_coding_panel(*problem, lam=0.15, shape=SHAPE, nonnegative=True, names=names)
 
 
 def readouts(panel) -> dict[str, str]:
@@ -149,7 +150,7 @@ def test_nothing_of_the_users_is_changed(problem):
     dictionary, Y = problem
     W_before, Y_before, threads = dictionary.W.clone(), Y.clone(), torch.get_num_threads()
     torch.set_num_threads(threads + 1)
-    panel = sparse_coding_panel(dictionary, Y, shape=SHAPE, nonnegative=True)
+    panel = sparse_coding_panel(dictionary, Y, lam=0.15, shape=SHAPE, nonnegative=True)
     kept = panel.state(lam=0.1, digit=1)
     z_before = kept["z"].copy()
     for lam in (0.02, 0.5, 1.0):
@@ -193,7 +194,7 @@ def test_picker_and_reset(panel):
 )
 def test_bad_arguments_are_named(problem, change, message):
     with pytest.raises(ValueError, match=message):
-        sparse_coding_panel(*problem, **{"shape": SHAPE, **change})
+        sparse_coding_panel(*problem, **{"lam": 0.15, "shape": SHAPE, **change})
 
 
 # ------------------------------------------------------------------------------ any panel

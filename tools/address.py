@@ -1,8 +1,9 @@
 """Give this repository another address: ``python -m tools.address owner/name``.
 
-pyproject.toml decides the address; README, CONTRIBUTING and the notebooks' first cells have to hold
-it literally. This replaces the old one in all of them, in executed notebooks too: their outputs
-stay good, since the address matters on Colab alone.
+pyproject.toml decides the address; what :func:`holders` lists and the notebooks' first cells have
+to hold it literally. This replaces the old one in all of them, in executed notebooks too: their
+outputs stay good, since the address matters on Colab alone. README's badges are written anew: with
+the placeholder they would lead nowhere, and say so instead.
 """
 
 import re
@@ -15,6 +16,13 @@ import nbformat
 from tools import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
+PLACEHOLDER = "OWNER/rlvebm"
+FIXED = ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CITATION.cff", "benchmarks/README.md")
+BLOCK = re.compile(r"(<!-- badges\b.*?-->\n).*?(<!-- /badges -->)", re.DOTALL)
+# A row of README's table of notebooks: all but its last column, and the notebook
+ROW = re.compile(r"^(\| \[[^]]+\]\(notebooks/(\w+)\.ipynb\) \| .* \|) [^|]* \|$", re.MULTILINE)
+COLAB = "https://img.shields.io/badge/open_in-Colab-f9ab00?logo=googlecolab"
+SITE = "https://img.shields.io/badge/read-the_site-2b6cb0"
 
 
 def address(root: Path = ROOT) -> str:
@@ -23,10 +31,45 @@ def address(root: Path = ROOT) -> str:
     return "/".join(project["urls"]["Repository"].rsplit("/", 2)[-2:])
 
 
+def site(to: str) -> str:
+    """Where GitHub Pages serves the site of ``owner/name``."""
+    owner, name = to.split("/")
+    return f"https://{owner.lower()}.github.io/{name}/"
+
+
 def holders(root: Path = ROOT) -> list[Path]:
     """The files that may hold the address."""
-    fixed = ["pyproject.toml", "README.md", "CONTRIBUTING.md"]
-    return [root / name for name in fixed] + sorted((root / "notebooks").glob("*.py"))
+    return [root / name for name in FIXED] + sorted((root / "notebooks").glob("*.py"))
+
+
+def with_badges(readme: str, to: str) -> str:
+    """README with the badges of this address; of the placeholder, with what to do instead."""
+    if not (BLOCK.search(readme) and ROW.search(readme)):
+        raise ValueError("README.md: expected a block of badges and a table of notebooks, got none")
+    readme = ROW.sub(lambda row: f"{row[1]} {_of_notebook(row[2], to)} |", readme)
+    return BLOCK.sub(lambda block: f"{block[1]}{_of_repository(to)}\n{block[2]}", readme)
+
+
+def _of_repository(to: str) -> str:
+    if to == PLACEHOLDER:
+        what = "Here you open Colab, Binder and the site"
+        return f"*{what}, after you publish: `make address TO=owner/name`.*"
+    github, binder = f"https://github.com/{to}", f"https://mybinder.org/v2/gh/{to}/main"
+    tests = f"{github}/actions/workflows/tests.yml"
+    return "\n".join(
+        [
+            f"[![Read the site]({SITE})]({site(to)})",
+            f"[![Launch Binder](https://mybinder.org/badge_logo.svg)]({binder}?urlpath=lab)",
+            f"[![Tests]({tests}/badge.svg?branch=main)]({tests})",
+        ]
+    )
+
+
+def _of_notebook(name: str, to: str) -> str:
+    if to == PLACEHOLDER:
+        return ""
+    there = f"https://colab.research.google.com/github/{to}/blob/main/notebooks/{name}.ipynb"
+    return f"[![Open in Colab]({COLAB})]({there})"
 
 
 def move(new: str, root: Path = ROOT) -> list[str]:
@@ -41,10 +84,13 @@ def move(new: str, root: Path = ROOT) -> list[str]:
         if found := notebooks.faults(text):
             raise ValueError(f"{text.name}: expected a pair without faults, got {found[0]!r}")
     for path in holders(root):
-        text = path.read_text(encoding="utf-8")
-        if old in text:
-            path.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
-            changed.append(path.name)
+        before = path.read_text(encoding="utf-8")
+        text = before.replace(site(old), site(new)).replace(old, new)
+        if path == root / "README.md":
+            text = with_badges(text, new)
+        if text != before:
+            path.write_text(text, encoding="utf-8", newline="\n")
+            changed.append(path.relative_to(root).as_posix())
             if path in notebooks.texts(root / "notebooks"):
                 _move_executed(path.with_suffix(".ipynb"), old, new)
                 changed.append(path.with_suffix(".ipynb").name)

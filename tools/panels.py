@@ -22,6 +22,7 @@ from pathlib import Path
 
 import nbformat
 
+from rlvebm_utils.course.live.draw import write_draw_page
 from rlvebm_utils.course.widgets import SliderPanel
 from rlvebm_utils.course.widgets.page import HEAD
 from rlvebm_utils.course.widgets.panel import places
@@ -66,6 +67,8 @@ def stray_widgets(notebook) -> list[str]:
             data = output.get("data", {})
             text = data.get("text/plain", "")
             if WIDGET_VIEW not in data:
+                continue
+            if text.startswith("Live page “") and "live" in tags(cell):
                 continue
             panels += text.startswith("Slider panel “")
             if not text.startswith("Slider panel “"):
@@ -155,7 +158,7 @@ def write_index(folder: Path, titles: Mapping[str, str]) -> Path:
     for name, title in titles.items():
         rows += [f"<h2>{html.escape(title)}</h2>", "<ul>"]
         for page in sorted(folder.glob(f"{name}-*.html")):
-            own = re.search("<title>(.*?)</title>", page.read_text("ascii"))[1]
+            own = re.search("<title>(.*?)</title>", page.read_text("utf-8"))[1]
             rows.append(f'<li><a href="{page.name}">{own}</a></li>')
         rows.append("</ul>")
     path = folder / "index.html"
@@ -196,6 +199,8 @@ def main(folder: Path) -> None:
             execute(notebook, text.parent, env=environment)
             known.write_text(digest)
             print(f"{text.stem}: {len(notebook.cells) - 1} cells run")
+    write_draw_page(folder / "live-draw.html")
+    titles["live"] = "In the page"
     print(f"{write_index(folder, titles)} written")
 
 

@@ -6,10 +6,11 @@ on.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from torch.nn.functional import pad
 
 from ..conv import ConvDictionary
 from ..energies import Certificate, certify
-from ..operators import Dictionary, undisturbed
+from ..operators import Dictionary, Operator, undisturbed
+from ..penalties import Penalty
 from ..problem import Problem
 from ..solvers import ConvergenceWarning, Ledger, Options, Solution, run_fista
 from ..validate import check_count, check_fraction, check_lam, describe, is_plain
@@ -33,8 +35,9 @@ FAR = 100  # a start this many times too long may be worse than none
 
 
 def encode(
-    dictionary, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None, penalty=None,
-    nonnegative: bool = False, tol: float = 1e-4, backend: str = "auto", chunk: int = 4096,
+    dictionary: Operator, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
+    penalty: Penalty | None = None, nonnegative: bool = False, tol: float = 1e-4,
+    backend: str = "auto", chunk: int = 4096,
 ) -> Solution:  # fmt: skip
     """Codes with min_z ½‖y − Wz‖² + λ‖z‖₁ (and z ≥ 0 if asked for) for any number of samples.
 
@@ -67,7 +70,10 @@ def encode(
     return solution.pick(0) if problem.single else solution
 
 
-def encode_path(dictionary, y: Tensor, lams, *, z0: Tensor | None = None, **options):
+def encode_path(
+    dictionary: Operator, y: Tensor, lams: Sequence[float | Tensor] | Tensor | np.ndarray, *,
+    z0: Tensor | None = None, **options: Any,
+) -> list[Solution]:  # fmt: skip
     """:func:`encode` for each of several λ; a list of solutions, in the order of ``lams``.
 
     They are solved from the largest λ down, each from the codes of the one before, which are nearly
@@ -83,11 +89,11 @@ def encode_path(dictionary, y: Tensor, lams, *, z0: Tensor | None = None, **opti
     sizes = [
         float(check_lam(lam, rows, y.device, f"lams[{i}]").mean()) for i, lam in enumerate(lams)
     ]
-    solutions = [None] * len(lams)
+    solutions: dict[int, Solution] = {}
     for place in sorted(range(len(lams)), key=sizes.__getitem__, reverse=True):
         solutions[place] = encode(dictionary, y, lams[place], z0=z0, **options)
         z0 = solutions[place].z
-    return solutions
+    return [solutions[place] for place in range(len(lams))]
 
 
 def _check_row_of_lams(lams: Tensor | np.ndarray) -> None:

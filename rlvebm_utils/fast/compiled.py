@@ -303,13 +303,23 @@ def _compile(file: str, dtype: torch.dtype, out: Path) -> None:
     number, word = NUMBERS[dtype]
     source = [f"-DREAL={number}", f"-DWORD={word}", str(SOURCES / f"{file}.c"), "-o", str(out)]
     for way in WAYS:
-        run = subprocess.run(
-            [*compiler, *FLAGS.split(), *way.split(), *source], capture_output=True, text=True
-        )
+        flags = [*FLAGS.split(), *way.split(), *_without_avx(compiler)]
+        run = subprocess.run([*compiler, *flags, *source], capture_output=True)
         if run.returncode == 0:
             return
-    said = run.stderr.strip() or f"exit status {run.returncode}"
+    # It may quote a line of the source, in whatever encoding the system has
+    said = run.stderr.decode("utf-8", "replace").strip() or f"exit status {run.returncode}"
     raise CompileError(f"backend: 'c' could not be compiled by {compiler[0]}: {said}")
+
+
+def _without_avx(compiler: list[str]) -> list[str]:
+    """GCC for Windows keeps long vectors on a stack that is aligned for short ones (its bug 54412),
+    and the process dies: there it gets no AVX.
+    """
+    if sys.platform != "win32" or platform.machine() != "AMD64":
+        return []
+    asked = subprocess.run([*compiler, "--version"], capture_output=True)
+    return [] if b"clang" in asked.stdout else ["-mno-avx"]
 
 
 @cache
@@ -342,8 +352,12 @@ def _source(name: str) -> str:
 @cache
 def _processor() -> str:
     """What a library for this processor may be made of."""
+    named = f"{platform.machine()} {platform.processor()}"
     try:
+        if sys.platform == "darwin":  # its processor() is "arm" or "i386", whichever it is
+            asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return f"{named} {subprocess.run(asked, capture_output=True).stdout.decode()}"
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         return next(line for line in lines if line.lower().startswith(("flags", "features")))
     except (OSError, StopIteration):
-        return f"{platform.machine()} {platform.processor()}"
+        return named

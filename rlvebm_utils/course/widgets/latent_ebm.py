@@ -69,7 +69,7 @@ def energy_map_panel(
     models: Mapping[str, tuple[object, bool]],
     points: torch.Tensor,
     *,
-    lam: float = 0.1,
+    lam: float,
     highest: float = 1.2,
     level: float = 0.05,
     reach: float = 1.5,

@@ -300,7 +300,7 @@ class SliderPanel:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         text = f"Slider panel “{self.title}”: to move it, {RUN}."
         display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
-        if self.stills is not None and not _in_voila():
+        if self.stills is not None and not in_voila():
             from ..plots.style import show
 
             show(*self.still_figure())
@@ -388,6 +388,6 @@ def places(control, frames: int) -> tuple[list, int]:
     return grid.tolist(), int(np.abs(grid - control.value).argmin())
 
 
-def _in_voila() -> bool:
+def in_voila() -> bool:
     """Whether the page is Voila's, which always has a kernel and shows no code."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")

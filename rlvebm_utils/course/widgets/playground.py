@@ -95,7 +95,7 @@ def prepare(
     return Problem(dictionary, samples[:10], networks)
 
 
-def solver_panel(problems: Mapping[str, Problem], *, lam: float = 0.3) -> SliderPanel:
+def solver_panel(problems: Mapping[str, Problem], *, lam: float) -> SliderPanel:
     """λ, the number of steps, data and dictionary, a sample, and whose code is shown.
 
     LISTA's networks follow λ by scaling their thresholds (see :meth:`LISTA.forward`).

@@ -94,10 +94,10 @@ def sparse_coding_panel(
     dictionary,
     images: torch.Tensor,
     *,
+    lam: float,
     shape: tuple[int, int] = (28, 28),
     nonnegative: bool = False,
     names: Sequence[str] | None = None,
-    lam: float = 0.15,
     lam_range: tuple[float, float] | None = None,
     title: str = "Drag λ: fewer strokes, a coarser digit",
 ) -> SliderPanel:
@@ -105,7 +105,8 @@ def sparse_coding_panel(
 
     Shows one image, its reconstruction Wz and the residual, the code z as stems, the atoms with
     the largest coefficients, and ‖z‖₀, ‖z‖₁, both energy terms and λ/λ_max. Every move is solved
-    by FISTA from the last code. `names` label the images in the picker; `lam_range` spans 0.01 to
+    by FISTA from the last code. The slider starts at `lam`, the λ that the atoms were learned at,
+    say. `names` label the images in the picker; `lam_range` spans 0.01 to
     just above the largest λ_max if left out, so that the code can be seen to vanish.
     """
     if images.ndim != 2 or images.shape[1] != shape[0] * shape[1]:

@@ -1,0 +1,90 @@
+"""What runs in the page itself, without a kernel: ES modules, the strokes they use, pages of HTML.
+
+``module`` joins a file and what it imports to one ES module: for a notebook (anywidget takes one
+file) and for a page that is opened from a disk, where nothing can be imported.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
+
+
+def module(name: str) -> str:
+    """The source of ``name`` (such as ``draw_digit.js``) with all that it imports, as one module.
+
+    Imports are of the form ``import { a, b } from "./other.js";``. The names of all files share one
+    scope then, so they must differ.
+    """
+    parts: dict[str, str] = {}
+    _collect(name, parts)
+    return "\n".join(parts.values())
+
+
+def _collect(name: str, parts: dict[str, str]) -> None:
+    """Put what a file imports, and then itself, into ``parts``; each file once."""
+    source = (FOLDER / name).read_text(encoding="utf-8")
+    for other in _IMPORT.findall(source):
+        if other not in parts:
+            _collect(other, parts)
+    parts[name] = _IMPORT.sub("", source).strip() + "\n"
+
+
+def style(name: str) -> str:
+    """The style sheet of ``name``."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>
+{style}
+body {{ margin: 0; padding: 8px; background: #fff; }}
+[data-theme="dark"] body {{ background: #101216; }}
+</style>
+<script>
+// The reader's own choice of light or dark, also when it changes.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const root = document.documentElement;
+const choose = () => {{ root.dataset.theme = dark.matches ? "dark" : "light"; }};
+dark.addEventListener("change", choose);
+choose();
+</script>
+</head>
+<body>
+<main id="page"></main>
+<noscript>This page draws with JavaScript.</noscript>
+<script type="module">
+{module}
+window.page = await mount(document.getElementById("page"), {options});
+</script>
+</body>
+</html>
+"""
+
+
+def write_page(path, name: str, title: str, options: dict) -> Path:
+    """Write ``name.js`` with its ``name.css`` as one HTML file that needs no kernel and no network.
+
+    The module has to have a function ``mount(el, options)``. Returns the path; the page itself
+    keeps what ``mount`` gives as ``window.page``.
+    """
+    text = _PAGE.format(
+        title=html.escape(title),
+        style=style(f"{name}.css"),
+        module=module(f"{name}.js"),
+        # "</script>" inside the options would end the script.
+        options=json.dumps(options, separators=(",", ":")).replace("</", "<\\/"),
+    )
+    Path(path).write_text(text, encoding="utf-8")
+    return Path(path)

@@ -1,0 +1,402 @@
+r"""The formulas of the prose say what the package computes.
+
+Every displayed formula of the notebooks, and every equation in a line, stands here once more, beside
+what it means in plain tensors; that is compared with the package. A formula that is changed or added
+in a notebook has to be changed or added here, and then it has to be true.
+"""
+
+import re
+
+import jupytext
+import pytest
+import torch
+from problems import normal, random_dictionary
+
+from rlvebm_utils import (
+    LISTA,
+    ConvDictionary,
+    Dictionary,
+    energy,
+    fista,
+    ista,
+    kkt_residual,
+    lambda_max,
+    learn_dictionary,
+    soft_threshold,
+)
+from rlvebm_utils.course.csae import ConvEncoder, infer
+from rlvebm_utils.course.data import whiten
+from rlvebm_utils.course.gabor import fit_gabors
+from rlvebm_utils.course.vae import Balls, FuzzyBallAutoencoder, collapse_spring, size_term
+from tools import notebooks
+
+W = random_dictionary(8, 12, seed=0)
+DICTIONARY, Y, LAM = Dictionary(W), normal(5, 8, seed=1), 0.4
+Z = normal(5, 12, seed=2)
+L = float(torch.linalg.matrix_norm(W, 2) ** 2)
+S = torch.eye(12, dtype=torch.float64) - W.T @ W / L
+BEST = fista(DICTIONARY, Y, LAM, tol=1e-12).z
+PLAIN = {"tol": None}  # so many iterations, and no test of convergence
+
+
+def half(r):
+    """½‖r‖², row by row."""
+    return 0.5 * r.flatten(1).square().sum(1)
+
+
+def E(y, z, lam=LAM):
+    return half(y - z @ W.T) + lam * z.abs().sum(1)
+
+
+def shrink(v, t):
+    return v.sign() * (v.abs() - t).clamp(min=0)
+
+
+def free(y, lam):
+    return fista(DICTIONARY, y, lam, tol=1e-12).energy
+
+
+def close(a, b, **options):
+    torch.testing.assert_close(a, b, **{"rtol": 1e-8, "atol": 1e-10, **options})
+
+
+# ---- what the formulas mean ----
+
+
+def definition():
+    """Names something, or describes a model that the notebook builds in the next cell."""
+
+
+def energy_of_a_code():
+    close(energy(DICTIONARY, Y, Z, LAM), E(Y, Z))
+    close(DICTIONARY.decode(Z), sum(Z[:, j, None] * W[:, j] for j in range(12)))
+
+
+def free_energy_is_the_least():
+    for seed in range(20):
+        for size in (1e-4, 1e-2, 1):
+            assert (E(Y, BEST + size * normal(5, 12, seed=seed)) >= free(Y, LAM) - 1e-9).all()
+
+
+def empty_code():
+    top = lambda_max(DICTIONARY, Y)
+    close(free(Y, 1.01 * top), half(Y))
+    assert (free(Y, 0.9 * top) < half(Y)).all()
+
+
+def ruler():
+    close(free(Y, LAM), LAM**2 * free(Y / LAM, 1.0))
+    close(E(3 * Y, 3 * Z, 3 * LAM), 9 * E(Y, Z))
+
+
+def shrinkage():
+    close(soft_threshold(Z, 0.3), shrink(Z, 0.3))
+    assert not torch.equal(shrink(Z, 0.3), Z)
+
+
+def ista_step():
+    before = ista(DICTIONARY, Y, LAM, max_iter=3, **PLAIN).z
+    after = ista(DICTIONARY, Y, LAM, max_iter=4, **PLAIN).z
+    close(after, shrink(before - (before @ W.T - Y) @ W / L, LAM / L))
+    close(after, shrink(Y @ W / L + before @ S, LAM / L))
+    close(Z - (Z @ W.T - Y) @ W / L, Y @ W / L + Z @ S)
+
+
+def optimality():
+    c = (Y - BEST @ W.T) @ W
+    close(c[BEST != 0], LAM * BEST[BEST != 0].sign(), atol=1e-5)
+    assert (c[BEST == 0].abs() <= LAM * (1 + 1e-6)).all()
+    assert (BEST != 0).any() and (BEST == 0).any()
+    assert (kkt_residual(DICTIONARY, Y, BEST, LAM) < 1e-4).all()
+
+
+def momentum():
+    codes = [fista(DICTIONARY, Y, LAM, max_iter=k, **PLAIN).z for k in range(1, 6)]
+    z, v, theta = torch.zeros_like(Z), torch.zeros_like(Z), 1.0
+    for code in codes:
+        new = shrink(v - (v @ W.T - Y) @ W / L, LAM / L)
+        following = 0.5 * (1 + (1 + 4 * theta**2) ** 0.5)
+        v = new + (theta - 1) / following * (new - z)
+        z, theta = new, following
+        close(code, z)
+
+
+def rates():
+    far = BEST.square().sum(1)
+    for k in (1, 3, 10, 30):
+        for solve, bound in ((ista, L * far / (2 * k)), (fista, 2 * L * far / (k + 1) ** 2)):
+            above = E(Y, solve(DICTIONARY, Y, LAM, max_iter=k, **PLAIN).z) - E(Y, BEST)
+            assert (above <= bound + 1e-9).all()
+
+
+def learning_lowers_the_energy():
+    Y = normal(200, 8, seed=5)
+    run = learn_dictionary(Y, 12, LAM, steps=30, batch_size=200)
+    start = fista(Dictionary(W), Y, LAM, tol=1e-8).energy.sum()
+    assert fista(run.dictionary, Y, LAM, tol=1e-8).energy.sum() < start
+
+
+def largest_lambda():
+    """For strokes: z ≥ 0."""
+    top = lambda_max(DICTIONARY, Y, nonnegative=True)
+    close(top, torch.stack([Y @ W[:, j] for j in range(12)]).amax(0).clamp(min=0))
+
+
+def cost_of_a_code():
+    """By the sizes of the products: Wᵀy once, then WᵀWz by one matrix or by two."""
+    d, n = 100, 300
+    gram, two = n * n, n * d + d * n
+    assert min(gram, two) == min(n**2, 2 * d * n) and W.T.numel() == 8 * 12
+
+
+def stacked():
+    alpha, guess = 0.7, shrink(Y @ W / L, LAM / L)
+    plain = E(Y, Z) + 0.5 * alpha * (Z - guess).square().sum(1)
+    samples = torch.cat([Y, alpha**0.5 * guess], 1)
+    atoms = torch.cat([W, alpha**0.5 * torch.eye(12, dtype=W.dtype)])
+    close(half(samples - Z @ atoms.T) + LAM * Z.abs().sum(1), plain)
+
+
+def encoder_before_training():
+    net = LISTA(DICTIONARY, LAM, 1)
+    with torch.no_grad():
+        close(net(Y), shrink(Y @ (W / L), LAM / L))
+
+
+def who_silences_whom():
+    off = ~torch.eye(12, dtype=torch.bool)
+    close(S[off], (-(W.T @ W) / L)[off])
+
+
+def learned_step():
+    net, moved = LISTA(DICTIONARY, LAM, 2), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for one in net.parameters():
+            one += 0.1 * torch.randn(one.shape, generator=moved, dtype=one.dtype)
+        A, B, alpha, theta = net.A, net.B[0], net.step, net.threshold.clamp(min=0)
+        z = shrink(alpha[0] * Y @ A[0], theta[0])
+        close(net(Y), shrink(z + alpha[1] * (Y - z @ B.T) @ A[1], theta[1]))
+        W_e, S = alpha[1] * A[1], torch.eye(12, dtype=W.dtype) - alpha[1] * A[1].T @ B
+        close(net(Y), shrink(Y @ W_e + z @ S.T, theta[1]))
+
+
+def filter_of_whiten():
+    noise = normal(16, 24, seed=3)
+    down, across = (torch.fft.fftfreq(n, dtype=torch.float64) for n in (16, 24))
+    f = torch.hypot(down[:, None], across)
+    expected = torch.fft.ifft2(torch.fft.fft2(noise) * f * torch.exp(-((f / 0.4) ** 4))).real
+    close(whiten(noise), expected)
+
+
+def gabor():
+    side = torch.arange(9, dtype=torch.float64) - 4
+    v, u = torch.meshgrid(side, side, indexing="ij")
+    bell = torch.exp(-(u**2) / (2 * 1.5**2) - v**2 / (2 * 2.2**2))
+    f = 0.2
+    wave = 0.8 * torch.cos(2 * torch.pi * f * u) + 0.6 * torch.sin(2 * torch.pi * f * u)
+    fit = fit_gabors((bell * wave)[None])
+    assert fit.r2 > 0.999
+    close(fit.frequency, torch.tensor([f], dtype=torch.float64), rtol=1e-2, atol=0)
+
+
+def convolution():
+    K, maps = normal(3, 4, 4, seed=6), normal(3, 5, 6, seed=7)
+    image = torch.zeros(8, 9, dtype=torch.float64)
+    for k, z in zip(K, maps, strict=True):
+        for i in range(4):
+            for j in range(4):
+                image[i : i + 5, j : j + 6] += k[i, j] * z
+    close(ConvDictionary(K).decode(maps), image)
+    close(
+        energy(ConvDictionary(K), image + 1, maps, LAM),
+        0.5 * torch.tensor(72.0).double() + LAM * maps.abs().sum(),
+    )
+
+
+def conv_encoder():
+    encoder = ConvEncoder(3, size=4)
+    image = normal(8, 9, seed=8)
+    with torch.no_grad():
+        encoder.bias += torch.tensor([0.2, -0.1, 0.4])
+        encoder.gain += torch.tensor([0.5, -0.9, 0.0])
+    C, b, g = encoder.C.detach(), encoder.bias.detach(), encoder.gain.detach()
+    spots = image.unfold(0, 4, 1).unfold(1, 4, 1)
+    expected = torch.tanh(torch.einsum("xyij,nij->nxy", spots, C) + b[:, None, None])
+    with torch.no_grad():
+        close(encoder(image[None])[0], g[:, None, None] * expected)
+
+
+def near_the_encoder():
+    """The code that is found has the least of that sum."""
+    K = normal(2, 3, 3, seed=9)
+    dictionary = ConvDictionary(K / K.flatten(1).norm(dim=1)[:, None, None])
+    image, guess, alpha = normal(1, 7, 7, seed=10), normal(1, 2, 5, 5, seed=11), 0.5
+
+    def objective(z):
+        return half(image - dictionary.decode(z)) + LAM * z.abs().sum() + alpha * half(z - guess)
+
+    found = infer(dictionary, image, guess, LAM, alpha, 2000)
+    for seed in range(20):
+        for size in (1e-3, 1e-1):
+            assert objective(found) <= objective(found + size * normal(1, 2, 5, 5, seed=seed))
+
+
+def spring_energy():
+    model, y = FuzzyBallAutoencoder(9, spring=0.3, sigma=1.5).double(), normal(4, 9, seed=11)
+    noise = normal(4, 2, seed=12)
+    with torch.no_grad():
+        terms, mean = model.free_energy(y, noise), model.encode(y).mean
+        close(terms.fit, half(y - model.decode(mean + 1.5 * noise)))
+        close(terms.total, terms.fit + 0.3 * mean.square().sum(1))
+
+
+def collapse():
+    """By the derivative and by trying every s; and the package computes the same k*."""
+    lam_1, sigma = 5.0, 1.3
+    s = torch.linspace(0, 20, 200_001, dtype=torch.float64)
+
+    def least(k):
+        return s[(0.5 * lam_1 * sigma**2 / (s + sigma**2) + k * s).argmin()]
+
+    for k in (0.1, 0.4, 1.0):
+        assert abs(least(k) - (sigma * (lam_1 / (2 * k)) ** 0.5 - sigma**2)) < 1e-3
+    k_star = lam_1 / (2 * sigma**2)
+    assert least(1.01 * k_star) == 0 < least(0.99 * k_star)
+    y = normal(50, 6, seed=13)
+    lam_1 = torch.linalg.eigvalsh(torch.cov(y.T, correction=0))[-1]
+    assert collapse_spring(y, sigma) == pytest.approx(float(lam_1 / (2 * sigma**2)))
+
+
+def size_price():
+    v = torch.tensor([[0.3, 2.0]], dtype=torch.float64)
+    close(size_term(v), v - v.log() - 1)
+    assert (size_term(v) > 0).all() and not size_term(torch.ones(2)).any()
+
+
+def average_energy_less_entropy():
+    """⟨½‖z‖²⟩ over a ball is ½‖z̄‖² + ½Σvᵢ, and its entropy ½Σ log vᵢ + const."""
+    mean, v = normal(1, 2, seed=14), torch.tensor([[0.3, 2.0]]).double()
+    q = torch.distributions.Normal(mean, v.sqrt())
+    other = torch.distributions.Normal(mean, (2 * v).sqrt())
+    close(
+        other.entropy().sum() - q.entropy().sum(), 0.5 * (2 * v).log().sum() - 0.5 * v.log().sum()
+    )
+    z = mean + v.sqrt() * normal(400_000, 2, seed=15)
+    close(half(z).mean(), (0.5 * mean.square() + 0.5 * v).sum(), rtol=0.01, atol=0)
+    assert Balls(mean, v).mean is mean
+
+
+FORMULAS = {
+    definition: r"""
+        F(x, y) = \min_z E(x, y, z)
+        E(x, y, z) = C\big(y, \mathrm{Dec}(\mathrm{Pred}(x), z)\big) + \lambda R(z), \qquad F(x, y) = \min_z E(x, y, z)
+        \bar y = \mathrm{Pred}(x) + Wz
+        R(z) = \Vert z\Vert_1 = \sum_j |z_j|
+        r = y - \mathrm{Pred}(x)
+        \bar y_k = \mathrm{Pred}(x) + Wz_k
+        F(y) = \min_k \tfrac12\Vert y - w_k\Vert^2
+        F(y) = \min_{z} \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2
+        c = W^\top(y - Wz)
+        i = 1 \dots n
+        \varphi = \tanh
+        \hat y = \mathrm{Dec}(z)
+        z = \bar z + \sigma\varepsilon
+        \bar z = \sigma u
+        z = \sigma(u + \varepsilon)
+    """,
+    energy_of_a_code: r"""
+        E = \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1
+        E = \tfrac12 \Vert r - Wz \Vert^2 + \lambda \Vert z \Vert_1
+        E(y, z) = \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1
+        Wz = \sum_j z_j w_j
+        E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1, \qquad \Vert z \Vert_1 = \sum_j |z_j|
+    """,
+    free_energy_is_the_least: r"F(y) = \min_z E(y, z)",
+    empty_code: r"F(y) = \tfrac12\Vert y\Vert^2",
+    ruler: r"""
+        y = \lambda y'
+        z = \lambda z'
+        F_\lambda(y) = \lambda^2 F_1(y/\lambda)
+        E(cy, cz; c\lambda) = c^2 E(y, z; \lambda)
+    """,
+    shrinkage: r"\text{shrink}(v, t) = \text{sign}(v)\,\max(|v| - t,\, 0)",
+    ista_step: r"""
+        z(t+1) = \text{shrink}\Big(z(t) - \tfrac1L W^\top (W z(t) - y),\; \tfrac{\lambda}{L}\Big)
+        z - \tfrac1L W^\top(Wz - y) = \tfrac1L W^\top y + S z
+        S = I - \tfrac1L W^\top W
+        z(t+1) = \text{shrink}\Big(z(t) - \tfrac1L W^\top(Wz(t) - y),\ \tfrac\lambda L\Big) = \text{shrink}\big(W_e^\top y + S\,z(t),\ \theta\big)
+        W_e = \tfrac1L W, \qquad S = I - \tfrac1L W^\top W, \qquad \theta = \tfrac\lambda L
+    """,
+    optimality: r"c_j = \lambda\,\text{sign}(z_j) \;\text{ where } z_j \ne 0, \qquad |c_j| \le \lambda \;\text{ where } z_j = 0",
+    momentum: r"v(t) = z(t) + \beta_t\,\big(z(t) - z(t-1)\big), \qquad \beta_t = \frac{\theta_t - 1}{\theta_{t+1}}, \quad \theta_{t+1} = \tfrac12\Big(1 + \sqrt{1 + 4\theta_t^2}\Big),\quad \theta_1 = 1",
+    rates: r"\text{ISTA: } \frac{L\,\Vert z^*\Vert^2}{2k}, \qquad \text{FISTA: } \frac{2L\,\Vert z^*\Vert^2}{(k+1)^2}",
+    learning_lowers_the_energy: r"\min_W \sum_i \min_{z_i} \; \tfrac12\Vert y_i - Wz_i\Vert^2 + \lambda\Vert z_i\Vert_1",
+    largest_lambda: r"\lambda_{\max} = \max_j w_j^\top y",
+    cost_of_a_code: r"dn + (\text{iterations}) \cdot \min(n^2, 2dn)",
+    stacked: r"""
+        \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1 + \tfrac{\alpha}{2}\Vert z - \text{Enc}(y)\Vert^2
+        \tfrac12\Big\Vert \begin{pmatrix} y \\ \sqrt\alpha\,\text{Enc}(y)\end{pmatrix} - \begin{pmatrix} W \\ \sqrt\alpha\, I\end{pmatrix} z\Big\Vert^2 + \lambda\Vert z\Vert_1
+    """,
+    encoder_before_training: r"\text{Enc}(y) = \text{shrink}(W_e^\top y, \theta)",
+    who_silences_whom: r"S_{ij} = -\tfrac1L w_i^\top w_j",
+    learned_step: r"""
+        z(k) = \text{shrink}_{\theta_k}\big(z(k-1) + \alpha_k A_k^\top(y - B_k z(k-1))\big)
+        W_e = \alpha_k A_k
+        S = I - \alpha_k A_k^\top B_k
+    """,
+    filter_of_whiten: r"R(f) = f \, e^{-(f/0.4)^4}",
+    gabor: r"g = e^{-u^2/2\sigma_u^2 \,-\, v^2/2\sigma_v^2} \,\big(a \cos 2\pi f u + b \sin 2\pi f u\big)",
+    convolution: r"""
+        Y = \sum_i K_i * Z_i
+        E = \tfrac12\Vert Y - \sum_i K_i * Z_i\Vert^2 + \lambda\Vert Z\Vert_1
+    """,
+    conv_encoder: r"\text{Enc}(Y)_i = g_i\,\varphi(C_i \star Y + b_i), \qquad \text{Dec}(Z) = \sum_i K_i * Z_i",
+    near_the_encoder: r"\min_Z \; \tfrac12\Big\Vert Y - \sum_i K_i * Z_i\Big\Vert^2 + \lambda\Vert Z\Vert_1 + \tfrac{\alpha}{2}\Vert Z - \text{Enc}(Y)\Vert^2",
+    spring_energy: r"F(y) = \Big\langle \tfrac12\Vert y - \mathrm{Dec}(\bar z + \sigma\varepsilon)\Vert^2 \Big\rangle_\varepsilon + k\,\Vert \bar z\Vert^2",
+    collapse: r"""
+        \tfrac12\,\frac{\lambda_1\sigma^2}{s + \sigma^2} + k\,s, \qquad\text{lowest at}\quad s = \sigma\sqrt{\lambda_1/2k} - \sigma^2
+        k^* = \lambda_1/(2\sigma^2)
+    """,
+    size_price: r"v - \log v - 1",
+    average_energy_less_entropy: r"""
+        E(y, z) = \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2 + k\Vert z\Vert^2, \qquad k = \tfrac12
+        F_q = \langle E(y,z)\rangle_q - H(q) = \underbrace{\langle\tfrac12\Vert y - \hat y\Vert^2\rangle}_{\text{fit}} + \underbrace{\tfrac12\Vert\bar z\Vert^2}_{\text{spring, } k = ½} + \underbrace{\tfrac12\textstyle\sum_i v_i}_{\text{spring on the noise}} - \underbrace{\tfrac12\textstyle\sum_i \log v_i}_{\text{entropy}} + \text{const.}
+    """,
+}
+
+IN_PROSE = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+?)\$(?!\$)", re.DOTALL)
+
+
+def plain(text: str) -> str:
+    """Without the spaces and the mark that ends a sentence;"""
+    return re.sub(r"[\s,.:]+$", "", re.sub(r"\s+", "", text))
+
+
+def formulas(source: str) -> set[str]:
+    """Of a cell of prose: what is displayed, and equations in a line; spaces do not matter."""
+    found = set()
+    for displayed, inline in IN_PROSE.findall(source):
+        text = displayed or inline
+        if displayed or ("=" in text and len(text) > 12):
+            found.add(plain(text))
+    return found
+
+
+def listed() -> set[str]:
+    lines = (line.strip() for block in FORMULAS.values() for line in block.splitlines())
+    return {plain(line) for line in lines if line}
+
+
+def test_every_formula_is_listed():
+    in_prose = set()
+    for text in notebooks.texts():
+        for cell in jupytext.read(text).cells:
+            if cell.cell_type == "markdown":
+                in_prose |= formulas(cell.source)
+    assert in_prose - listed() == set(), "new in a notebook: list it, with what it means"
+    assert listed() - in_prose == set(), "in no notebook any more"
+
+
+@pytest.mark.parametrize("meaning", FORMULAS, ids=lambda one: one.__name__)
+def test_it_is_true(meaning):
+    meaning()

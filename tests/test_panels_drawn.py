@@ -1,0 +1,445 @@
+"""Every panel, moved away from where it starts, shows what arithmetic of our own expects.
+
+The arrays are computed here once more (NumPy, scikit-learn, SciPy), painted by matplotlib, and
+compared with what stands in the panel's HTML and in its figure at rest.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from drawn import lines, marks, painted, pictures, same, tiles
+from matplotlib.colors import to_rgba_array
+from problems import normal
+from scipy.ndimage import binary_erosion
+from scipy.signal import convolve2d
+from scipy.stats import multivariate_normal
+from sklearn.linear_model import Lasso
+
+from rlvebm_utils import ConvDictionary, Dictionary
+from rlvebm_utils.course.plots.style import BLUE, GREEN, VERMILION
+from rlvebm_utils.course.vae import Balls
+from rlvebm_utils.course.widgets.atoms import dictionary_panel, training_panel
+from rlvebm_utils.course.widgets.conv import conv_codes_panel
+from rlvebm_utils.course.widgets.latent_ebm import energy_map_panel
+from rlvebm_utils.course.widgets.playground import prepare, solver_panel
+from rlvebm_utils.course.widgets.sparse_coding import sparse_coding_panel
+from rlvebm_utils.course.widgets.stills import still_figure
+from rlvebm_utils.course.widgets.vae import Stage, flight_panel, spring_panel, walk_panel
+from rlvebm_utils.learning import LearnedDictionary
+
+SIGNED, INK, MAP = "RdBu_r", "gray_r", "cividis"
+# Tol's muted colours, in the order of the classes.
+CLASSES = (
+    "#332288 #88CCEE #44AA99 #117733 #999933 #DDCC77 #CC6677 #882255 #AA4499 #555555"
+).split()
+
+
+def lasso(W, y, lam, nonnegative=False):
+    model = Lasso(lam / len(y), positive=nonnegative, fit_intercept=False, tol=1e-12)
+    return model.set_params(max_iter=100_000).fit(W, y).coef_
+
+
+def at_rest(panel) -> dict[str, list]:
+    """Row by row, the axes of the figure under the panel."""
+    figure, _ = still_figure(panel)
+    columns = len(panel.stills[1])
+    axes = figure.axes
+    plt.close(figure)
+    return [axes[i : i + columns] for i in range(0, len(axes), columns)]
+
+
+# ---- sparse coding ----
+
+
+@pytest.fixture(scope="module")
+def strokes():
+    generator = torch.Generator().manual_seed(11)
+    W = torch.rand(64, 30, generator=generator, dtype=torch.float64) ** 4
+    W /= W.norm(dim=0)
+    Y = (torch.rand(3, 30, generator=generator, dtype=torch.float64) ** 6) @ W.T
+    return Dictionary(W), Y
+
+
+@pytest.mark.parametrize(("lam", "digit"), [(0.04, 2), (0.3, 1)])
+def test_sparse_coding(strokes, lam, digit):
+    dictionary, Y = strokes
+    panel = sparse_coding_panel(dictionary, Y, lam=0.15, shape=(8, 8), nonnegative=True)
+    panel.controls["digit"].value = digit
+    panel.controls["lam"].value = lam
+    lam = panel.values["lam"]
+    W, y = dictionary.W.numpy(), Y[digit].numpy()
+    z = lasso(W, y, lam, nonnegative=True)
+    shown = tiles(panel)
+    for title, values, colours, low in (
+        ("digit y", y, INK, 0),
+        ("reconstruction Wz", W @ z, INK, 0),
+        ("residual y − Wz", y - W @ z, SIGNED, -1),
+    ):
+        (pixels,) = pictures(shown[title])
+        assert same(pixels, values.reshape(8, 8), colours, low, 1), title
+
+    # The stems, as numbers again: 440 units wide, 112 from the limit down to zero.
+    limit = panel.state(**panel.values)["limit"]
+    drawn = np.zeros(30)
+    largest = np.argsort(-z)[:12][: np.count_nonzero(z)]
+    for colour, chosen in ((VERMILION, largest), (BLUE, np.setdiff1d(np.nonzero(z), largest))):
+        stems = np.concatenate(lines(shown["code z"], colour)).reshape(-1, 3)
+        where = np.rint(stems[:, 0] * 30 / 440 - 0.5).astype(int)
+        assert sorted(where) == sorted(chosen)
+        drawn[where] = (stems[:, 1] - stems[:, 2]) * limit / 112
+    np.testing.assert_allclose(drawn, z, atol=2e-3 * limit)
+
+    atoms = shown["largest coefficients (orange) and their atoms"]
+    for pixels, atom in zip(pictures(atoms), W.T[largest], strict=True):
+        assert same(pixels, atom.reshape(8, 8), INK, 0, 0.7 * W.max())
+    captions = [one.get_text() for one in atoms.select("li span")][: len(largest)]
+    np.testing.assert_allclose([float(c) for c in captions], z[largest], atol=0.006)
+
+
+def test_sparse_coding_at_rest(strokes):
+    dictionary, Y = strokes
+    panel = sparse_coding_panel(dictionary, Y, lam=0.15, shape=(8, 8), nonnegative=True)
+    decoded, residual, stems, strip = at_rest(panel)
+    W, y = dictionary.W.numpy(), Y[0].numpy()
+    for column, lam in enumerate(panel.stills[1]):
+        z = lasso(W, y, lam, nonnegative=True)
+        assert same(decoded[column].images[0].get_array(), (W @ z).reshape(8, 8), INK, 0, 1)
+        assert same(
+            residual[column].images[0].get_array(), (y - W @ z).reshape(8, 8), SIGNED, -1, 1
+        )
+        segments = [c for c in stems[column].collections if len(c.get_segments())]
+        tops = {round(s[1][0]): s[1][1] for c in segments for s in c.get_segments()}
+        assert sorted(tops) == np.nonzero(z)[0].tolist()
+        np.testing.assert_allclose([tops[k] for k in sorted(tops)], z[z != 0], rtol=0.02, atol=2e-3)
+        assert len(strip[column].images) == min(6, np.count_nonzero(z))
+
+
+# ---- the energy map ----
+
+
+def map_panel(nonnegative=True):
+    """One atom, along (2, 1): F in closed form, and neither axis nor direction is like another."""
+    atom = torch.tensor([[2.0], [1.0]], dtype=torch.float64) / 5**0.5
+    points = torch.tensor([[1.2, 0.4], [-0.3, -1.1]], dtype=torch.float64)
+    models = {"other": (Dictionary(torch.eye(2).double()), False)}
+    models |= {"one atom": (Dictionary(atom), nonnegative)}
+    return energy_map_panel(models, points, lam=0.1, cells=41), points.numpy()
+
+
+def one_atom(lam, nonnegative=True):
+    side = np.linspace(-1.5, 1.5, 41)
+    y1, y2 = np.meshgrid(side, side)  # y₂ grows with the row
+    pull = (2 * y1 + y2) / 5**0.5
+    z = np.maximum(pull - lam, 0) if nonnegative else np.sign(pull) * np.maximum(abs(pull) - lam, 0)
+    return (y1**2 + y2**2) / 2 - pull * z + z**2 / 2 + lam * abs(z)
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
+@pytest.mark.parametrize("at", [5, 20, -2])
+def test_energy_map(at, nonnegative):
+    panel, points = map_panel(nonnegative)
+    panel.controls["model"].value = 1
+    lam = panel.controls["lam"].options[at][1]
+    panel.controls["lam"].value = lam
+    (tile,) = tiles(panel).values()
+    F = one_atom(lam, nonnegative)
+    inside = F < 0.05
+    # The outermost cells lie on the frame, which is no edge of the set.
+    edge = inside & ~binary_erosion(inside, border_value=1)
+    (pixels,) = pictures(tile)
+    expected = painted(F, MAP, 0, 0.5)
+    expected[edge] = 255
+    assert np.abs(pixels[::-1].astype(int) - expected).max() <= 8  # y₂ = 1.5 is the first row
+    np.testing.assert_allclose(marks(tile, "circle", "cx", "cy"), points * [1, -1], atol=0.006)
+    assert tile.svg["viewbox"].split() == ["-1.5", "-1.5", "3.0", "3.0"]
+
+
+def test_energy_map_at_rest():
+    panel, points = map_panel()
+    panel.controls["model"].value = 1
+    (row,) = at_rest(panel)
+    for axes, lam in zip(row, panel.stills[1], strict=True):
+        F = one_atom(lam)
+        (image,), (dots,) = axes.images, axes.collections
+        inside = F < 0.05
+        plain = ~(inside & ~binary_erosion(inside, border_value=1))
+        got = image.get_array().astype(int)
+        got = got[::-1] if image.origin == "upper" else got
+        assert np.abs(got - painted(F, MAP, 0, 0.5))[plain].max() <= 8
+        assert image.get_extent() == [-1.5, 1.5, -1.5, 1.5]
+        np.testing.assert_allclose(dots.get_offsets(), points)
+
+
+# ---- sheets of atoms ----
+
+
+def sheet(W, columns=8):
+    """Atoms row by row, each as dark as the others at its largest entry, a gap of one between."""
+    side = round(len(W) ** 0.5)
+    rows = -(-W.shape[1] // columns)
+    out = np.zeros((rows * (side + 1) - 1, columns * (side + 1) - 1))
+    for k, atom in enumerate(W.T):
+        top, left = (k // columns) * (side + 1), (k % columns) * (side + 1)
+        out[top : top + side, left : left + side] = (atom / abs(atom).max()).reshape(side, side)
+    return out
+
+
+def unit(seed, positive=False):
+    W = normal(9, 13, seed=seed).double()
+    W = W.abs() if positive else W
+    return W / W.norm(dim=0)
+
+
+def test_training():
+    steps = [1, 4, 16, 64]
+    kept = {
+        name: {step: unit(31 * step + positive, positive) for step in steps}
+        for name, positive in (("digits", True), ("photographs", False))
+    }
+    runs = {
+        name: LearnedDictionary(Dictionary(W[64]), torch.zeros(4), 0, snapshots=W)
+        for name, W in kept.items()
+    }
+    panel = training_panel(runs)
+    panel.controls["step"].value = 16
+    shown = tiles(panel)
+    for name, colours, low in (("digits", INK, 0), ("photographs", SIGNED, -1)):
+        W = kept[name][16].numpy()
+        (pixels,) = pictures(shown[name])
+        assert same(pixels, sheet(W), colours, low, 1), name
+        covers = np.median((W**2).sum(0) ** 2 / (W**4).sum(0))
+        assert f"{name} {covers:.0f}" in panel.html
+    for row, name in zip(at_rest(panel), kept, strict=True):
+        for axes, step in zip(row, panel.stills[1], strict=True):
+            W = kept[name][step].numpy()
+            look = (INK, 0, 1) if name == "digits" else (SIGNED, -1, 1)
+            assert same(axes.images[0].get_array(), sheet(W), *look)
+
+
+def test_dictionaries():
+    learned = {"signed": {0.1: unit(1), 0.4: unit(2)}, "inked": {0.1: unit(3, 1), 0.4: unit(4, 1)}}
+    Y = {name: normal(6, 9, seed=9).double() for name in learned}
+    panel = dictionary_panel(
+        {name: {lam: Dictionary(W) for lam, W in one.items()} for name, one in learned.items()},
+        {"signed": (Y["signed"], False), "inked": (Y["inked"], True)},
+        {"note": {0.1: "low", 0.4: "high"}},
+        lam=0.1,
+    )
+    panel.controls["lam"].value = 0.4
+    shown = tiles(panel)
+    for name, colours, low in (("signed", SIGNED, -1), ("inked", INK, 0)):
+        W = learned[name][0.4].numpy()
+        (pixels,) = pictures(shown[name])
+        assert same(pixels, sheet(W), colours, low, 1)
+        z = np.stack([lasso(W, y, 0.4, name == "inked") for y in Y[name].numpy()])
+        explained = 1 - np.sum((Y[name].numpy() - z @ W.T) ** 2) / np.sum(Y[name].numpy() ** 2)
+        assert f"{name}: {np.count_nonzero(z) / 6:.0f} atoms in use, {100 * explained:.0f} %" in (
+            panel.html
+        )
+    assert "high" in panel.html and "low" not in panel.html
+
+
+# ---- code maps ----
+
+
+def test_code_maps():
+    K = normal(2, 3, 2, seed=5).double()
+    K = K / K.flatten(1).norm(dim=1)[:, None, None]
+    Y = normal(9, 8, seed=6).double()
+    panel = conv_codes_panel(ConvDictionary(K), Y, positions=6, tol=1e-10)
+    places = [np.eye(1, 49, p).reshape(7, 7) for p in range(49)]
+    columns = [convolve2d(place, k).ravel() for k in K.numpy() for place in places]
+    W = np.stack(columns, 1)
+    lam = panel.controls["lam"].options[2][1]
+    panel.controls["lam"].value = lam
+    z = lasso(W, Y.numpy().ravel(), lam)
+    shown = tiles(panel)
+    span = 0.7 * Y.abs().max().item()
+    least = panel.controls["lam"].options[0][1]
+    limit = np.abs(lasso(W, Y.numpy().ravel(), least)).max() / 3
+    for title, values in (("image Y", Y.numpy()), ("Σ K * Z", (W @ z).reshape(9, 8))):
+        (pixels,) = pictures(shown[title])
+        assert same(pixels, values, SIGNED, -span, span), title
+    maps = z.reshape(2, 7, 7)
+    for pixels, one in zip(pictures(shown["code maps Z"]), maps, strict=True):
+        assert same(pixels, one, SIGNED, -limit, limit)
+    captions = [one.get_text() for one in shown["code maps Z"].select("li span")]
+    assert captions == [f"{100 * np.mean(one != 0):.1f} %" for one in maps]
+    decoded, strip = at_rest(panel)
+    for column, lam in enumerate(panel.stills[1]):
+        z = lasso(W, Y.numpy().ravel(), lam)
+        array = decoded[column].images[0].get_array()
+        assert same(array, (W @ z).reshape(9, 8), SIGNED, -span, span)
+        for image, one in zip(strip[column].images, z.reshape(2, 7, 7), strict=True):
+            assert same(image.get_array(), one, SIGNED, -limit, limit)
+
+
+# ---- fuzzy balls ----
+
+
+def balls(seed, count=12):
+    generator = torch.Generator().manual_seed(seed)
+    mean = 2 * torch.randn(count, 2, generator=generator, dtype=torch.float64)
+    return Balls(mean, torch.rand(count, 2, generator=generator, dtype=torch.float64) + 0.1)
+
+
+LABELS = torch.tensor([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8])
+
+
+def bhattacharyya(one: Balls) -> float:
+    """∫ √(p q) of every pair, by a sum over a fine grid."""
+    side = np.linspace(-14, 14, 281)
+    grid = np.stack(np.meshgrid(side, side), -1)
+    p = [
+        multivariate_normal(m, np.diag(v)).pdf(grid)
+        for m, v in zip(one.mean.numpy(), one.variance.numpy(), strict=True)
+    ]
+    cell = (side[1] - side[0]) ** 2
+    pairs = [(i, j) for i in range(len(p)) for j in range(i)]
+    return float(np.mean([cell * np.sqrt(p[i] * p[j]).sum() for i, j in pairs]))
+
+
+def check_balls(tile, mean, sigma, labels, reach):
+    r = 2 * reach
+    assert [float(v) for v in tile.svg["viewbox"].split()] == pytest.approx([-reach, -reach, r, r])
+    for c, colour in enumerate(CLASSES):
+        (group,) = tile.select(f'g[fill="{colour}"]')
+        chosen = labels == c
+        expected = np.hstack([mean[chosen] * [1, -1], sigma[chosen]]).reshape(-1, 4)
+        drawn = marks(group, "ellipse", "cx", "cy", "rx", "ry").reshape(-1, 4)
+        np.testing.assert_allclose(drawn, expected, atol=0.006)
+    told = {one.get_text(): (float(one["x"]), -float(one["y"])) for one in tile.select("text")}
+    assert sorted(told) == sorted(str(c) for c in np.unique(labels))
+    for c in np.unique(labels):
+        # The lower of two middle ones where the number is even, as in torch.
+        middle = np.sort(mean[labels == c], axis=0)[(np.sum(labels == c) - 1) // 2]
+        np.testing.assert_allclose(told[str(c)], middle, atol=0.03 * reach)
+
+
+def test_flight():
+    snapshots = {0: balls(0), 50: balls(1), 100: balls(2)}
+    panel = flight_panel(snapshots, LABELS, shown=9, title="flight")
+    panel.controls["step"].value = 50
+    mean, sigma = snapshots[50].mean[:9].numpy(), snapshots[50].variance[:9].sqrt().numpy()
+    reach = 1.05 * max(np.abs(one.mean[:9].numpy()).max() for one in snapshots.values())
+    (tile,) = tiles(panel).values()
+    check_balls(tile, mean, sigma, LABELS[:9].numpy(), reach)
+    shown = Balls(torch.from_numpy(mean), torch.from_numpy(sigma**2))
+    assert f"{bhattacharyya(shown):.3f}" in panel.html
+    away = np.linalg.norm(mean - mean.mean(0), axis=1).mean()
+    assert f"{away:.2f} σ" in panel.html
+
+
+def test_balls_at_rest():
+    snapshots = {0: balls(0), 50: balls(1), 100: balls(2)}
+    panel = flight_panel(snapshots, LABELS, title="flight")
+    (row,) = at_rest(panel)
+    for axes, step in zip(row, panel.stills[1], strict=True):
+        (ellipses,) = [c for c in axes.collections if len(c.get_offsets()) == len(LABELS)]
+        np.testing.assert_allclose(ellipses.get_offsets(), snapshots[step].mean)
+        wide = 2 * snapshots[step].variance.sqrt().numpy()
+        np.testing.assert_allclose(ellipses.get_widths(), wide[:, 0])
+        np.testing.assert_allclose(ellipses.get_heights(), wide[:, 1])
+        colours = to_rgba_array([CLASSES[c] for c in LABELS])[:, :3]
+        np.testing.assert_allclose(ellipses.get_facecolors()[:, :3], colours)
+
+
+def test_springs():
+    springs = [2.0**i for i in range(-4, 3)]
+    stages = {k: Stage(balls(i), 30.0 + i, torch.rand(3, 400)) for i, k in enumerate(springs)}
+    panel = spring_panel(stages, LABELS, title="springs")
+    panel.controls["k"].value = 0.25
+    panel.controls["sigma"].value = 2.0
+    stage = stages[1.0]  # kσ²
+    mean, sigma = 2 * stage.balls.mean.numpy(), 2 * stage.balls.variance.sqrt().numpy()
+    shown = tiles(panel)
+    check_balls(shown["balls in the plane of the code"], mean, sigma, LABELS.numpy(), 8.0)
+    decoded = pictures(shown["decoded from the middles"])
+    for pixels, picture in zip(decoded, stage.pictures, strict=True):
+        assert same(pixels, picture.reshape(20, 20).numpy(), INK, 0, 1)
+    # In the units of the picture the spring pulls with k on codes that σ has stretched.
+    energy = stage.fit + 0.25 * np.sum(mean**2, axis=1).mean()
+    assert f"{energy:.1f}" in panel.html and f"{stage.fit:.1f}" in panel.html
+
+
+class Drawer:
+    """A decoder whose picture says where it was asked."""
+
+    def decode(self, z):
+        rows = torch.linspace(0, 1, 20, dtype=z.dtype)
+        return ((rows[:, None] * (z[0, 0] + 3) + rows * (z[0, 1] + 3)) / 12).reshape(1, 400)
+
+
+def test_walk():
+    where = balls(7)
+    panel = walk_panel(Drawer(), where, LABELS, title="walk")
+    panel.controls["z1"].value, panel.controls["z2"].value = 2.0, -1.5
+    shown = tiles(panel)
+    rows = np.linspace(0, 1, 20)
+    (pixels,) = pictures(shown["what the decoder draws"])
+    assert same(pixels, (rows[:, None] * 5 + rows * 1.5) / 12, INK, 0, 1)
+    reach = 1.05 * where.mean.abs().max().item()
+    tile = shown["where the cross stands"]
+    check_balls(tile, where.mean.numpy(), where.variance.sqrt().numpy(), LABELS.numpy(), reach)
+    x, y, width, x_up, y_up, height = lines(tile, "#000")[-1]
+    assert (x + width / 2, x_up) == pytest.approx((2.0, 2.0), abs=0.02)
+    assert (y, y_up + height / 2) == pytest.approx((1.5, 1.5), abs=0.02)  # SVG counts downwards
+    nearest = LABELS[int(np.argmin(np.linalg.norm(where.mean.numpy() - [2.0, -1.5], axis=1)))]
+    assert f"the nearest digit is a {nearest}" in panel.html
+
+
+# ---- the playground ----
+
+
+def plain_ista(W, y, lam, steps, momentum):
+    """E after 0, 1, … steps, and the last code, written out."""
+    L = np.linalg.eigvalsh(W.T @ W)[-1]
+    z = v = np.zeros(W.shape[1])
+    t, energies = 1.0, [0.5 * y @ y]
+    for _ in range(steps):
+        g = v - W.T @ (W @ v - y) / L
+        new = np.sign(g) * np.maximum(np.abs(g) - lam / L, 0)
+        t_new = (1 + np.sqrt(1 + 4 * t * t)) / 2
+        v = new + (t - 1) / t_new * (new - z) if momentum else new
+        z, t = new, t_new
+        energies.append(0.5 * np.sum((y - W @ z) ** 2) + lam * np.abs(z).sum())
+    return energies, z
+
+
+@pytest.mark.parametrize(("solver", "name"), [(0, "ISTA"), (1, "FISTA"), (2, "LISTA")])
+def test_playground(solver, name):
+    dictionary, samples = Dictionary(unit(8)), normal(40, 9, seed=3).double()
+    other = prepare(Dictionary(unit(12)), samples, 0.2, steps=1)
+    problem = prepare(dictionary, samples, 0.2, steps=3)
+    panel = solver_panel({"other": other, "mine": problem}, lam=0.2)
+    for control, value in {"problem": 1, "sample": 4, "steps": 8, "solver": solver}.items():
+        panel.controls[control].value = value
+    panel.controls["lam"].value = 0.4
+    lam = panel.values["lam"]
+    W, y = dictionary.W.numpy(), samples[4].numpy()
+    runs = [plain_ista(W, y, lam, 8, momentum) for momentum in (False, True)]
+    with torch.no_grad():
+        nets = {k: net(samples[4], lam=lam).numpy() for k, net in problem.networks.items()}
+    E = {k: 0.5 * np.sum((y - W @ z) ** 2) + lam * np.abs(z).sum() for k, z in nets.items()}
+    z = [runs[0][1], runs[1][1], nets[8]][solver]
+    shown = tiles(panel)
+    top = np.abs(y).max()
+    for title, values in (("sample y", y), (f"Wz by {name}", W @ z)):
+        (pixels,) = pictures(shown[title])
+        assert same(pixels, values.reshape(3, 3), SIGNED, -top, top), title
+    best = lasso(W, y, lam)
+    least = 0.5 * np.sum((y - W @ best) ** 2) + lam * np.abs(best).sum()
+    curves = shown["energy against steps; dashed: the least"]
+    highest = max(*runs[0][0], *runs[1][0], *E.values())
+    for colour, steps, energies in (
+        (BLUE, range(9), runs[0][0]),
+        (VERMILION, range(9), runs[1][0]),
+        (GREEN, [0, *E], [0.5 * y @ y, *E.values()]),
+    ):
+        x, down = lines(curves, colour)[0].reshape(-1, 2).T
+        np.testing.assert_allclose(x, [400 * k / 8 for k in steps], atol=0.06)
+        values = highest - down * (highest - 0.9 * least) / 120
+        np.testing.assert_allclose(values, energies, atol=2e-3 * highest)
+    for label, at in (("ISTA", runs[0][0][-1]), ("FISTA", runs[1][0][-1]), ("LISTA", E[8])):
+        assert f"{label} {100 * (at / least - 1):.1f} %" in panel.html
