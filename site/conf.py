@@ -5,13 +5,16 @@ school's firewall.
 """
 
 import importlib.metadata
+import re
 from pathlib import Path
 
 from babel import Locale
 
 _, REPOSITORY = importlib.metadata.metadata("rlvebm_utils")["Project-URL"].split(", ")
 
-exclude_patterns = ["live.md", "_extra", "_static", "locale", "static", "templates"]
+EMPTY_HEAD = re.compile(r"<th([^>]*)>(?:<p>)?\s*(?:</p>)?</th>")
+
+exclude_patterns = ["_extra", "_static", "locale", "static", "templates"]
 
 project = "Energy-based models, hands on"
 author = "the authors of the course"
@@ -38,7 +41,7 @@ html_title = project
 templates_path = ["templates"]
 html_static_path = ["static", "_static"]
 html_extra_path = ["_extra"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "digit.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "static/icon.svg"
 html_show_sphinx = False
@@ -73,6 +76,13 @@ def keep_bars(app, what, name, value, options, lines) -> None:
     lines[:] = [line.replace("|", "\\|") for line in lines]
 
 
+def empty_corners(app, page, template, context, doctree) -> None:
+    """A table's first corner that holds no word heads no column: a cell as any other."""
+    if "body" in context:
+        context["body"] = EMPTY_HEAD.sub(r"<td\1></td>", context["body"])
+
+
 def setup(app) -> None:
+    app.connect("html-page-context", empty_corners)
     app.connect("config-inited", find_languages)
     app.connect("autodoc-process-docstring", keep_bars)

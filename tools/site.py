@@ -23,6 +23,8 @@ import nbformat
 from PIL import Image
 
 from rlvebm_utils.course.claims import register
+from rlvebm_utils.course.live import script, style
+from rlvebm_utils.course.live.draw import page_data
 from tools.claims import shown
 from tools.notebooks import FOLDER, ROOT
 from tools.panels import tags
@@ -42,6 +44,10 @@ BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
 FIGURE = (
     '<img src="../figures/{name}" alt="{alt}" width="{width}" height="{height}" loading="lazy">'
 )
+DIGIT = """<div id="page"></div>
+<noscript>To draw here, switch JavaScript on.</noscript>
+{}
+"""
 PANEL = """<div class="panel" data-src="{page}" data-title="{title}">
 <a href="{page}">{title}: this panel on a page of its own</a></div>"""
 
@@ -59,6 +65,7 @@ def gather(target: Path, panels: Path) -> Path:
     for name, text in {
         "claims.md": claims_page(FOLDER),
         "notebooks_for_teachers.txt": teachers_table(FOLDER),
+        "digit.html": DIGIT.format(script("draw_digit", {"data": page_data(), "level": 2})),
         "index.md": filled(SITE / "index.md"),
         "teach.md": filled(SITE / "teach.md"),
     }.items():
@@ -76,15 +83,7 @@ def _extra(target: Path, panels: Path) -> None:
     for name in MATHJAX:
         _copy(Path(str(mathjax / "es5" / name)), static / name)
     _copy(Path(str(mathjax / "LICENSE")), static / "LICENSE")
-    _moving(ROOT / "images" / "drag_lambda.gif", target / "_static" / "drag_lambda.webp")
-
-
-def _moving(source: Path, target: Path) -> None:
-    """A moving picture in less than half the bytes; and its first frame, for who wants it still."""
-    picture = Image.open(source)
-    picture.save(target, save_all=True, lossless=True, minimize_size=True)
-    picture.seek(0)
-    picture.save(target.with_stem(f"{target.stem}_still"), lossless=True)
+    (target / "_static" / "digit.css").write_text(style("draw_digit.css"), encoding="utf-8")
 
 
 def _copy(source: Path, target: Path) -> None:
