@@ -10,7 +10,6 @@ from pathlib import Path
 
 from babel import Locale
 
-_, REPOSITORY = importlib.metadata.metadata("rlvebm_utils")["Project-URL"].split(", ")
 
 EMPTY_HEAD = re.compile(r"<th([^>]*)>(?:<p>)?\s*(?:</p>)?</th>")
 
@@ -49,7 +48,7 @@ html_copy_source = False
 html_sidebars = {
     "**": ["brand.html", "languages.html", "search-button-field.html", "sbt-sidebar-nav.html"]
 }
-html_context = {"default_mode": "auto", "repository": REPOSITORY}
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navbar_persistent": [],  # the search stands in the sidebar
     "use_download_button": False,

@@ -27,6 +27,9 @@ from tools.claims import shown
 from tools.notebooks import FOLDER, ROOT, execute, texts
 
 HOME, NOTEBOOK = 1_000_000, 3_000_000  # bytes that a page may weigh
+# axe takes twenty seconds for a notebook's code and formulas, so it sees those of one only.
+WHOLE = "index", "claims", "playground"
+SOONER = {"exclude": [["mjx-container"], ["pre"], ["dt.sig"]]}
 
 
 def small_panel(path: Path) -> None:
@@ -96,6 +99,9 @@ def visit(page, path: Path) -> tuple[list[str], set[Path]]:
     page.on("request", lambda request: taken.add(request.url))
     page.goto(path.as_uri())
     page.evaluate("async () => { await window.MathJax?.startup?.promise }")
+    page.wait_for_function(
+        "!document.querySelector('#page') || document.querySelector('#page svg[aria-label]')"
+    )
     page.evaluate("for (const one of document.images) one.loading = 'eager'")
     page.wait_for_function("[...document.images].every(one => one.complete)")
     wrong += [url for url in taken if not url.startswith(("file:", "data:", "about:"))]
@@ -109,31 +115,51 @@ def weight(files: set[Path]) -> int:
     return sum(min(len(data), len(gzip.compress(data, 6))) for data in whole)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1366, "light"), (390, "dark")])
-def test_every_page_from_the_disk_without_a_network(built, browser, width, scheme):
-    size = {"width": width, "height": 800}
-    context, faults = browser.new_context(offline=True, viewport=size, color_scheme=scheme), {}
-    assert len(pages(built)) >= 14
-    for path in pages(built):
-        page = context.new_page()
-        wrong, files = visit(page, path)
-        formulas = page.locator("span.math, div.math").count()
-        if formulas != page.locator("mjx-container").count():
-            wrong.append("a formula is not set")
-        if page.locator("mjx-merror").count():
-            wrong.append("a formula is wrong")
-        if weight(files) > (NOTEBOOK if path.parent.name == "notebooks" else HOME):
-            wrong.append(f"weighs {weight(files)} bytes")
+def axe_finds(page, context: dict | None = None) -> list[str]:
+    # axe would ask for the style sheets, which a page from a disk may not read
+    options = {"preload": False, "resultTypes": ["violations"]}
+    found = Axe().run(page, context=context, options=options).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found]
+
+
+def faults_of(page, path: Path, context: dict | None) -> list[str]:
+    """All that is wrong on a page, opened here; context: what axe looks at."""
+    wrong, files = visit(page, path)
+    if page.locator("span.math, div.math").count() != page.locator("mjx-container").count():
+        wrong.append("a formula is not set")
+    if page.locator("mjx-merror").count():
+        wrong.append("a formula is wrong")
+    if weight(files) > (NOTEBOOK if path.parent.name == "notebooks" else HOME):
+        wrong.append(f"weighs {weight(files)} bytes")
+    wrong += axe_finds(page, context)
+    for width in (page.viewport_size["width"], 390):
+        page.set_viewport_size({"width": width, "height": 800})
         if page.evaluate("document.documentElement.scrollWidth") > width:
-            wrong.append("is wider than the screen")
-        # axe would ask for the style sheets, which a page from a disk may not read
-        found = Axe().run(page, options={"preload": False}).response["violations"]
-        wrong += [f"{one['id']}: {one['nodes'][0]['target']}" for one in found]
+            wrong.append(f"is wider than the screen of {width}")
+    return wrong
+
+
+def faults(browser, built: Path, paths: list[Path], width: int, scheme: str) -> dict:
+    size = {"width": width, "height": 800}
+    context, found = browser.new_context(offline=True, viewport=size, color_scheme=scheme), {}
+    for path in paths:
+        page = context.new_page()
+        wrong = faults_of(page, path, None if path.stem in WHOLE else SOONER)
         if wrong:
-            faults[path.relative_to(built).as_posix()] = wrong
+            found[path.relative_to(built).as_posix()] = wrong
         page.close()
     context.close()
-    assert faults == {}
+    return found
+
+
+def test_every_page_from_the_disk_without_a_network(built, browser):
+    assert len(pages(built)) >= 14
+    assert faults(browser, built, pages(built), 1366, "light") == {}
+
+
+def test_pages_of_each_kind_on_a_phone_in_the_dark(built, browser):
+    paths = [built / f"{name}.html" for name in (*WHOLE[:2], "notebooks/02_sparse_coding_fista")]
+    assert faults(browser, built, paths, 390, "dark") == {}
 
 
 class Links(HTMLParser):
@@ -177,6 +203,21 @@ def test_a_broken_link_is_found(tmp_path):
         '<a href="a.html#no">x</a><img src="no.png"><a href="#b" id="b">'
     )
     assert sorted(broken(tmp_path)) == ["a.html: no place a.html#no", "a.html: no.png"]
+
+
+def test_a_digit_is_drawn_on_the_first_page(built, browser):
+    page = browser.new_context(offline=True).new_page()
+    visit(page, built / "index.html")
+    assert page.locator("#page h2").first.is_visible()
+    page.get_by_role("button", name="Clear").click()
+    assert max(page.evaluate("[...window.page.state().pixels]")) == 0
+    box = page.locator("#page .sheet").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 3 / 4, steps=8)
+    page.mouse.up()
+    page.wait_for_function("document.querySelectorAll('#page .strokes li').length > 0")
+    assert max(page.evaluate("[...window.page.state().pixels]")) > 0
 
 
 def test_search_finds_fista(built, browser):
