@@ -10,7 +10,6 @@ from pathlib import Path
 
 from babel import Locale
 
-
 EMPTY_HEAD = re.compile(r"<th([^>]*)>(?:<p>)?\s*(?:</p>)?</th>")
 
 exclude_patterns = ["_extra", "_static", "locale", "static", "templates"]
