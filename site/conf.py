@@ -26,9 +26,10 @@ nb_ipywidgets_js = {}  # would come from the network; the panels bring their own
 myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
-# Translation: `make site-texts` extracts the text, locale/xx/LC_MESSAGES/*.po translates it.
+# Translation: `make site ARGS=gettext` extracts the text, locale/xx/LC_MESSAGES/*.po translates it.
 locale_dirs = ["locale"]
 gettext_compact = False
+nb_mime_priority_overrides = [("gettext", "text/html", 0)]  # it knows no output by itself
 
 # Mathematics: MathJax out of a package, put beside the pages by tools/site.py.
 mathjax_path = "mathjax/startup.js"
