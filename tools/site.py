@@ -77,7 +77,7 @@ def gather(target: Path, panels: Path) -> Path:
 def _extra(target: Path, panels: Path) -> None:
     """What is copied to the pages as it is: the panels and MathJax."""
     (target / "_extra" / "panels").mkdir(parents=True)
-    for page in panels.glob("*-*.html"):
+    for page in panels.glob("*-[0-9]*.html"):
         shutil.copy(page, target / "_extra" / "panels")
     mathjax, static = files("mathjax") / "static" / "mathjax", target / "_static" / "mathjax"
     for name in MATHJAX:
