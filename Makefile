@@ -20,8 +20,8 @@ FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab playground test test-package test-frontends test-colab fuzz mutants notebooks claims figures export bench bench-sliders
-.PHONY: bench-draw lint format address clean
+.PHONY: help lab playground test test-package test-frontends test-colab fuzz mutants notebooks claims figures export site student
+.PHONY: bench bench-sliders bench-draw lint format address clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,12 @@ figures: $(READY)  ## redraw the pictures in images/
 
 export: $(READY)  ## write every slider panel as a page without kernel, into exports/
 	$(BIN)/python -m tools.panels $(ARGS)
+
+site: $(READY)  ## build the site from the executed notebooks, into site/_build/html
+	$(BIN)/python -m tools.site $(ARGS)
+
+student: $(READY)  ## write the notebooks without their solutions, into student/
+	$(BIN)/python -m tools.student $(ARGS)
 
 bench: $(READY)  ## time the sparse coders and their peers, into benchmarks/results.json; one: ARGS=dense
 	$(BIN)/python -m pip install --quiet --no-build-isolation --constraint requirements.txt --editable ".[benchmarks]"

@@ -86,6 +86,11 @@ def lambda_max(
     That is ‖Wᵀy‖_∞, or the largest entry of max(Wᵀy, 0) for non-negative codes. y: (d,) or (N, d).
     Returns float64, shape () or (N,). The natural unit of λ: at half of it the code is sparse, at
     all of it empty.
+
+    >>> dictionary = Dictionary(torch.eye(2))
+    >>> y = torch.tensor([3.0, 1.0])
+    >>> lambda_max(dictionary, y)
+    tensor(3., dtype=torch.float64)
     """
     problem = Problem.of(dictionary, y, 0.0, penalty, nonnegative)
     exact = problem.in_float64

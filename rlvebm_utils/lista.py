@@ -52,6 +52,11 @@ class LISTA(nn.Module):
     :attr:`step`. Untrained, the network equals ``ista(…, tol=None, max_iter=steps)``.
 
     Raises TypeError or ValueError, naming the argument, on bad input; inputs are never changed.
+
+    >>> dictionary = Dictionary(torch.eye(2))
+    >>> network = LISTA(dictionary, 1.5, steps=3)
+    >>> network(torch.tensor([[3.0, 1.0]])).shape
+    torch.Size([1, 2])
     """
 
     @plain_numbers

@@ -151,6 +151,10 @@ class Dictionary(Operator):
 
     Raises TypeError or ValueError, naming the argument, when W is not a finite floating-point
     matrix with at least one non-zero entry.
+
+    >>> dictionary = Dictionary(torch.tensor([[1.0, 0.0, 0.6], [0.0, 1.0, 0.8]]))
+    >>> dictionary.decode(torch.tensor([0.0, 1.0, 2.0]))
+    tensor([1.2000, 2.6000])
     """
 
     def __init__(self, W: Tensor):

@@ -128,6 +128,11 @@ def ista(
     Returns a :class:`Solution`. Warns with :class:`ConvergenceWarning` when ``max_iter`` was not
     enough. Raises TypeError or ValueError, naming the argument, on bad input. Source: I.
     Daubechies, M. Defrise, C. De Mol (2004); the rate: A. Beck and M. Teboulle (2009), theorem 3.1.
+
+    >>> dictionary = Dictionary(torch.eye(2))
+    >>> y = torch.tensor([3.0, 1.0])
+    >>> [round(entry, 3) for entry in ista(dictionary, y, 1.5).z.tolist()]
+    [1.5, 0.0]
     """
     problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
     options = Options(tol, max_iter, history, progress)
@@ -149,6 +154,11 @@ def fista(
 
     Source: A. Beck and M. Teboulle (2009), theorem 4.4; restart: B. O'Donoghue and E. Candès
     (2015), the gradient scheme.
+
+    >>> dictionary = Dictionary(torch.eye(2))
+    >>> y = torch.tensor([3.0, 1.0])
+    >>> [round(entry, 3) for entry in fista(dictionary, y, 1.5).z.tolist()]
+    [1.5, 0.0]
     """
     problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
     options = Options(tol, max_iter, history, progress)

@@ -10,6 +10,7 @@ what the whole notebook showed; a cell that it misses is kept by the tag ``slide
 """
 
 import ast
+import hashlib
 import html
 import math
 import os
@@ -165,7 +166,18 @@ def write_index(folder: Path, titles: Mapping[str, str]) -> Path:
     return path
 
 
+def made_by(notebook) -> str:
+    """A digest of all that the pages of a notebook's panels are made from."""
+    from tools.notebooks import ROOT
+
+    files = sorted((ROOT / "rlvebm_utils").rglob("*.[pchtm]*")) + [Path(__file__)]
+    parts = [path.read_bytes() for path in files if path.suffix in (".py", ".c", ".h", ".toml")]
+    parts += [cell.source.encode() for cell in notebook.cells]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
 def main(folder: Path) -> None:
+    """Write the pages that are missing, or older than what they are made from."""
     import jupytext
 
     from tools.notebooks import ROOT, execute, texts
@@ -176,12 +188,16 @@ def main(folder: Path) -> None:
     titles = {}
     for text in texts():
         notebook = only_panels(jupytext.read(text))
-        if notebook.cells:
+        if not notebook.cells:
+            continue
+        titles[text.stem] = re.search("^# # (.*)", text.read_text("utf-8"), re.MULTILINE)[1]
+        digest, known = made_by(notebook), folder / f"{text.stem}.digest"
+        if not known.exists() or known.read_text() != digest:
             export = f"export_displayed({str(folder.resolve())!r}, {text.stem!r})"
             export = f"from tools.panels import export_displayed\n{export}"
             notebook.cells.append(nbformat.v4.new_code_cell(export))
             execute(notebook, text.parent, env=environment)
-            titles[text.stem] = re.search("^# # (.*)", text.read_text("utf-8"), re.MULTILINE)[1]
+            known.write_text(digest)
             print(f"{text.stem}: {len(notebook.cells) - 1} cells run")
     write_draw_page(folder / "live-draw.html")
     titles["live"] = "In the page"

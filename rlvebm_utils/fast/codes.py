@@ -53,6 +53,11 @@ def encode(
     :class:`Dictionary`; needs a C compiler, see :func:`compile_loops`); "torch" is FISTA on blocks
     of samples. "auto" takes "c" where it can be had, because most of a batched product with WᵀW is
     spent on the zeros of the codes.
+
+    >>> dictionary = Dictionary(torch.eye(2))
+    >>> y = torch.tensor([3.0, 1.0])
+    >>> [round(entry, 3) for entry in encode(dictionary, y, 1.5).z.tolist()]
+    [1.5, 0.0]
     """
     problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
     check_plain(problem.penalty, "encode")

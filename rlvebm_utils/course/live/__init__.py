@@ -64,27 +64,37 @@ choose();
 <body>
 <main id="page"></main>
 <noscript>This page draws with JavaScript.</noscript>
-<script type="module">
-{module}
-window.page = await mount(document.getElementById("page"), {options});
-</script>
+{script}
 </body>
 </html>
 """
+
+_SCRIPT = """<script type="module">
+{module}
+window.page = await mount(document.getElementById("page"), {options});
+</script>"""
+
+
+def script(name: str, options: dict) -> str:
+    """The element that shows ``name.js`` in the element ``page`` of any page of HTML.
+
+    The module has to have a function ``mount(el, options)``; the page itself keeps what that gives
+    as ``window.page``. The page has to bring the style sheet.
+    """
+    # "</script>" inside the options would end the script.
+    given = json.dumps(options, separators=(",", ":")).replace("</", "<\\/")
+    return _SCRIPT.format(module=module(f"{name}.js"), options=given)
 
 
 def write_page(path, name: str, title: str, options: dict) -> Path:
     """Write ``name.js`` with its ``name.css`` as one HTML file that needs no kernel and no network.
 
-    The module has to have a function ``mount(el, options)``. Returns the path; the page itself
-    keeps what ``mount`` gives as ``window.page``.
+    See ``script``. Returns the path.
     """
     text = _PAGE.format(
         title=html.escape(title),
         style=style(f"{name}.css"),
-        module=module(f"{name}.js"),
-        # "</script>" inside the options would end the script.
-        options=json.dumps(options, separators=(",", ":")).replace("</", "<\\/"),
+        script=script(name, options),
     )
     Path(path).write_text(text, encoding="utf-8")
     return Path(path)

@@ -143,6 +143,9 @@ const show = () => {{
 }};
 for (const input of inputs) input.addEventListener("input", show);
 show();
+// Within another page: how tall the frame around it has to be.
+const tell = () => parent.postMessage({{ height: document.documentElement.offsetHeight }}, "*");
+if (parent !== window) new ResizeObserver(tell).observe(document.body);
 }})();</script>
 </main>
 </body>

@@ -1,0 +1,261 @@
+"""The site: the notebooks, the claims, the glossary and the package's pages, for any browser.
+
+    python -m tools.site            site/_build/html, English and each language of site/locale
+    python -m tools.site gettext    the text to translate, site/_build/gettext/*.pot
+
+The pages need no server and no network. ``gather`` puts the sources together in one folder: what
+stands in site/, the executed notebooks, and pages made from both; Sphinx does the rest and runs no
+cell. Each slider panel stands on its page as ``make export`` wrote it, with all its frames.
+"""
+
+import html
+import io
+import re
+import shutil
+import sys
+import tomllib
+from base64 import b64decode
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+from rlvebm_utils.course.claims import register
+from rlvebm_utils.course.live import script, style
+from rlvebm_utils.course.live.draw import page_data
+from tools.claims import shown
+from tools.notebooks import FOLDER, ROOT
+from tools.panels import tags
+
+SITE = ROOT / "site"
+BUILT = SITE / "_build"
+MATHJAX = (
+    "startup.js",
+    "core.js",
+    "input/tex.js",
+    "input/tex/extensions",
+    "output/chtml.js",
+    "output/chtml/fonts",
+    "a11y/assistive-mml.js",
+)
+BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
+FIGURE = (
+    '<img src="../figures/{name}" alt="{alt}" width="{width}" height="{height}" loading="lazy">'
+)
+DIGIT = """<div id="page"></div>
+<noscript>To draw here, switch JavaScript on.</noscript>
+{}
+"""
+PANEL = """<div class="panel" data-src="{page}" data-title="{title}">
+<a href="{page}">{title}: this panel on a page of its own</a></div>"""
+
+
+def gather(target: Path, panels: Path) -> Path:
+    """Everything that Sphinx reads, in a new folder ``target``; panels: what make export wrote."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(SITE, target, ignore=shutil.ignore_patterns(BUILT.name, "__pycache__"))
+    shutil.copytree(ROOT / "images", target / "images", ignore=shutil.ignore_patterns("*.py"))
+    (target / "notebooks").mkdir()
+    for path in sorted(FOLDER.glob("*.ipynb")):
+        notebook = for_the_site(nbformat.read(path, as_version=4), path.stem, panels)
+        lighten(notebook, path.stem, target / "_extra" / "figures")
+        nbformat.write(notebook, target / "notebooks" / path.name)
+    for name, text in {
+        "claims.md": claims_page(FOLDER),
+        "notebooks_for_teachers.txt": teachers_table(FOLDER),
+        "digit.html": DIGIT.format(script("draw_digit", {"data": page_data(), "level": 2})),
+        "index.md": filled(SITE / "index.md"),
+        "teach.md": filled(SITE / "teach.md"),
+    }.items():
+        (target / name).write_text(text, encoding="utf-8")
+    _extra(target, panels)
+    return target
+
+
+def _extra(target: Path, panels: Path) -> None:
+    """What is copied to the pages as it is: the panels and MathJax."""
+    (target / "_extra" / "panels").mkdir(parents=True)
+    for page in panels.glob("*-[0-9]*.html"):
+        shutil.copy(page, target / "_extra" / "panels")
+    mathjax, static = files("mathjax") / "static" / "mathjax", target / "_static" / "mathjax"
+    for name in MATHJAX:
+        _copy(Path(str(mathjax / "es5" / name)), static / name)
+    _copy(Path(str(mathjax / "LICENSE")), static / "LICENSE")
+    (target / "_static" / "digit.css").write_text(style("draw_digit.css"), encoding="utf-8")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+
+
+# ---- a notebook's page ----
+
+
+def for_the_site(notebook, name: str, panels: Path):
+    """A new notebook: panels that move, a place to link to at each claim, no cell for Colab."""
+    cells, count = [], 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = BADGE.sub(r"[Open in Colab](\1){.colab}", cell.source)
+        elif cell.source.startswith("# On Colab"):
+            cell.metadata["tags"] = ["remove-cell"]
+        if "slider" in tags(cell):
+            _embed(cell, panels / f"{name}-{count}.html")
+            count += 1
+        ids = [tag.removeprefix("claim:") for tag in tags(cell) if tag.startswith("claim:")]
+        cells += [nbformat.v4.new_markdown_cell(f"({anchor(id)})=") for id in ids]
+        cells.append(cell)
+    return nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+
+
+def anchor(id: str) -> str:
+    """The name of the place where a claim is measured."""
+    return f"claim-{id.lower()}"
+
+
+def _embed(cell, page: Path) -> None:
+    """After a panel's figure at rest, the panel; the line on how to run it is not needed then."""
+    if not page.exists():
+        return
+    title = re.search("<title>(.*?)</title>", page.read_text("ascii"))[1]
+    text = PANEL.format(page=f"../panels/{page.name}", title=title)
+    cell.outputs = [one for one in cell.outputs if set(one.get("data", {})) != {"text/plain"}]
+    cell.outputs.append(nbformat.v4.new_output("display_data", data={"text/html": text}))
+
+
+def lighten(notebook, name: str, folder: Path) -> None:
+    """Its figures as files in ``folder``: the same pixels in half the bytes, with their words."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs = [one for cell in notebook.cells for one in cell.get("outputs", [])]
+    pictures = [one for one in outputs if "image/png" in one.get("data", {})]
+    for count, output in enumerate(pictures):
+        path = folder / f"{name}-{count}.webp"
+        picture = Image.open(io.BytesIO(b64decode(output.data["image/png"])))
+        picture.save(path, lossless=True)
+        alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""))
+        size = dict(zip(("width", "height"), picture.size, strict=True))
+        output.data = {"text/html": FIGURE.format(name=path.name, alt=alt, **size)}
+
+
+# ---- the claims as an audit ----
+
+CLAIMS = """---
+html_theme.sidebar_secondary.remove: true
+---
+
+# The lecture's statements, measured
+
+{count} statements, each with what we measured and the rule that gave the verdict: {verdicts}.
+Tests compare every figure with the expected one. Each id leads to the cell that measures it.
+An id that begins with ERR is a place where the notes need care.
+
+{{.audit-words}}
+[Verdict]{{.legend}} [all]{{.all}}
+
+{{.audit}}
+| id | statement | measured | verdict | rule |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def claims_page(folder: Path) -> str:
+    """The page in MyST: one row a claim, linked to its cell; site.js adds the filter."""
+    claims = register()
+    lines = {line.id: line for line in shown(folder)}
+    known = [(claims[id], lines[id]) for id in claims if id in lines]
+    counts = Counter(line.verdict for _, line in known).most_common()
+    return CLAIMS.format(
+        count=len(known),
+        verdicts=", ".join(f"{count} {_verdict(verdict)}" for verdict, count in counts),
+        rows="\n".join(_row(entry, line) for entry, line in known),
+    )
+
+
+def _row(entry, line) -> str:
+    says = f"{entry.statement} *({entry.lecture})*"
+    cells = f"[{entry.id}](#{anchor(entry.id)})", says, line.measured, _verdict(line.verdict)
+    return "| " + " | ".join(one.replace("|", r"\|") for one in (*cells, f"`{line.rule}`")) + " |"
+
+
+def _verdict(verdict: str) -> str:
+    return f"[{verdict}]{{.verdict .{verdict.split(' if ')[0].replace(' ', '-')}}}"
+
+
+# ---- what a teacher asks, and the cards of the first page ----
+
+
+def filled(page: Path) -> str:
+    """A page of site/ with the repository's address and the notebooks' cards in their places."""
+    text = page.read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = text.replace("@REPOSITORY@", project["urls"]["Repository"])
+    return text.replace("@CARDS@", "\n".join(map(card, sorted(FOLDER.glob("0*.ipynb")))))
+
+
+def card(path: Path) -> str:
+    """A picture, the title, and what the notebook's first sentence says that you will do."""
+    texts = [cell.source for cell in nbformat.read(path, as_version=4).cells]
+    head, title = texts[0], re.search("^# (.*)", texts[0], re.MULTILINE)[1]
+    picture = re.search(r"\]\(\.\./(images/[^)]*)\)", "\n".join(texts))
+    says = " ".join(re.search(r"\*\*(You will .*?)\*\*", head, re.DOTALL)[1].split())
+    shown = f"![]({picture[1]})\n\n  " if picture else ""
+    first = re.split(r"(?<=[.!]) ", says)[0]
+    return f"- {shown}**[{title}](notebooks/{path.name})**\n\n  {first}\n"
+
+
+def teachers_table(folder: Path) -> str:
+    """A section for each notebook: what it teaches, how long it takes, what the exercises test."""
+    parts = []
+    for path in sorted(folder.glob("0*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        head = notebook.cells[0].source
+        title = re.search("^# (.*)", head, re.MULTILINE)[1]
+        goals = re.search(r"\*\*After this notebook you can\*\*\n\n(.*?)\n\n", head, re.DOTALL)[1]
+        time = re.search(r"\*\*Time\*\* (.*)", head)[1]
+        parts += [f"### [{title}](notebooks/{path.name})", "", f"**Time:** {time}", ""]
+        parts += ["**Afterwards a student can**", "", goals, ""]
+        parts += ["**Exercises**", "", *(f"- {one}" for one in exercises(notebook)), ""]
+    return "\n".join(parts)
+
+
+def exercises(notebook) -> list[str]:
+    """What each exercise asks for: the text above its cell, on one line."""
+    found = []
+    for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
+        if "exercise" in tags(cell):
+            asked = before.source.split("\n\n")[-1]
+            found.append(re.sub(r"^\*\*\d+\. (.*?)\*\*", r"**\1**", " ".join(asked.split())))
+    return found
+
+
+# ---- Sphinx ----
+
+
+def sphinx(builder: str, source: Path, target: Path, *options: str) -> int:
+    """Build without running a cell, every warning an error; returns the exit code."""
+    from sphinx.cmd.build import main
+
+    common = ["-W", "--keep-going", "-q", "-d", str(Path(target).parent / "doctrees")]
+    return main(["-b", builder, *common, *options, str(source), str(target)])
+
+
+def main(what: str = "html") -> int:
+    from tools import panels
+
+    panels.main(ROOT / "exports")
+    source = gather(BUILT / "source", ROOT / "exports")
+    if what == "gettext":
+        return sphinx("gettext", source, BUILT / "gettext")
+    found = sphinx("html", source, BUILT / "html")
+    for path in sorted((SITE / "locale").glob("*/LC_MESSAGES")):
+        code = path.parent.name
+        found |= sphinx("html", source, BUILT / "html" / code, "-D", f"language={code}")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
