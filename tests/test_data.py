@@ -348,10 +348,12 @@ def test_a_cache_that_cannot_be_written_is_not_a_network_problem(mirror, tmp_pat
 
 # --- several processes, and one that dies ---------------------------------------------------------
 
+# A job in a shell's background ignores Ctrl-C, and hands that on to its children.
 CHILD = """
-import hashlib, json, sys
+import hashlib, json, signal, sys
 from rlvebm_utils import cache
 from rlvebm_utils.course import data
+signal.signal(signal.SIGINT, signal.default_int_handler)
 url, cache, sums = sys.argv[1:]
 digits = data.load_digits("full", cache_dir=cache, mirrors=[url], sha256=json.loads(sums))
 print(digits.source, hashlib.sha256(digits.images.numpy().tobytes()).hexdigest())
