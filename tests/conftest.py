@@ -1,6 +1,7 @@
 """Shared by all tests: no network, one random start, and a small notebook pair to break."""
 
 import importlib.util
+import os
 import textwrap
 from pathlib import Path
 
@@ -21,6 +22,19 @@ def pytest_configure(config):
 def _same_start():
     """Every test draws the same random numbers, whatever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path; skips where there is none, and fails in CI."""
+    from browser import find_chromium  # drags in what the package's own tests do without
+
+    path = find_chromium()
+    if path is None and os.environ.get("CI"):
+        pytest.fail("no Chromium or Chrome on PATH: in CI the browser tests must run")
+    if path is None:
+        pytest.skip("no Chromium or Chrome on PATH")
+    return path
 
 
 SMALL_TEXT = textwrap.dedent(

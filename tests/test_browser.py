@@ -23,7 +23,6 @@ from browser import (
     VIEWPORT,
     Server,
     chromium_page,
-    find_chromium,
     panels,
     run_notebook,
     write_notebook,
@@ -66,16 +65,6 @@ def compute(lam):
 
 SliderPanel(compute, lambda a: [Stems(a["z"], "z", "place", 2)], {"lam": log_slider(0.1, 10, 0.5)})
 """
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    path = find_chromium()
-    if path is None and os.environ.get("CI"):
-        pytest.fail("no Chromium or Chrome on PATH: in CI the browser tests must run")
-    if path is None:
-        pytest.skip("no Chromium or Chrome on PATH")
-    return path
 
 
 @pytest.fixture(scope="module")

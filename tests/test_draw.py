@@ -20,7 +20,6 @@ from browser import (
     VIEWPORT,
     Server,
     chromium_page,
-    find_chromium,
     run_notebook,
     write_notebook,
 )
@@ -38,16 +37,6 @@ ARTEFACTS = ROOT / "artefacts"
 LEVELS = (0.05, 0.15, 0.5)
 
 lab_only = pytest.mark.skipif(FRONT_END != "lab", reason="the same in every front end")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    path = find_chromium()
-    if path is None and os.environ.get("CI"):
-        pytest.fail("no Chromium or Chrome on PATH: in CI the browser tests must run")
-    if path is None:
-        pytest.skip("no Chromium or Chrome on PATH")
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ import jupytext
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import find_chromium
 from playwright.sync_api import sync_playwright
 
 from rlvebm_utils import soft_threshold
@@ -78,13 +77,11 @@ def pages(built: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(chromium):
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=find_chromium(), args=["--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
 
 
 # ---- every page, opened ----
