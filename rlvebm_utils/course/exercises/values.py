@@ -1,0 +1,82 @@
+"""Answers: whether two agree, and how to show one in few words."""
+
+from __future__ import annotations
+
+import numbers
+
+import torch
+
+
+class Trouble(str):
+    """What is wrong with an answer before its numbers matter, in words for the reader."""
+
+
+NOTHING = Trouble("it gives nothing back. Is a `return` missing?")
+NUMPY = Trouble("it gives a NumPy array. Stay with torch: torch.zeros instead of numpy.zeros")
+ONE = "it gives a tensor of shape {yours}, and one number was meant. Is a .sum() missing?"
+KIND = "it gives {yours}, and {right} was meant"
+SHAPE = "it gives a tensor of shape {yours}, and the shape {right} was meant"
+
+
+def agree(yours, right, rtol: float) -> bool | Trouble:
+    """Whether two answers are equal to ``rtol`` of the largest entry, or why they can't be."""
+    if isinstance(right, tuple | list):
+        return _all_agree(yours, right, rtol)
+    right = torch.as_tensor(right)
+    if trouble := _of_another_kind(yours, right):
+        return trouble
+    yours, right = torch.as_tensor(yours).detach().double().cpu(), right.detach().double()
+    size = float(right.abs().max()) if right.numel() else 0.0
+    return torch.allclose(yours, right, rtol=0, atol=rtol * max(size, 1e-12))
+
+
+def _all_agree(yours, right, rtol: float) -> bool | Trouble:
+    if yours is None:
+        return NOTHING
+    if not isinstance(yours, tuple | list) or len(yours) != len(right):
+        return Trouble(KIND.format(yours=_named(yours), right=f"{len(right)} values"))
+    each = [agree(a, b, rtol) for a, b in zip(yours, right, strict=True)]
+    return next((one for one in each if one is not True), True)
+
+
+def _of_another_kind(yours, right: torch.Tensor) -> Trouble | None:
+    """Why an answer can't be compared with the right one, if so."""
+    if yours is None:
+        return NOTHING
+    if type(yours).__module__ == "numpy":
+        return NUMPY
+    if isinstance(yours, torch.Tensor):
+        if yours.shape == right.shape:
+            return None
+        if right.ndim == 0:
+            return Trouble(ONE.format(yours=tuple(yours.shape)))
+        return Trouble(SHAPE.format(yours=tuple(yours.shape), right=tuple(right.shape)))
+    if isinstance(yours, numbers.Number) and not isinstance(yours, complex) and right.ndim == 0:
+        return None
+    meant = f"a tensor of shape {tuple(right.shape)}" if right.ndim else "a number"
+    return Trouble(KIND.format(yours=_named(yours), right=meant))
+
+
+def _named(value) -> str:
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"
+
+
+def short(value, most: int = 24) -> str:
+    """A value in few words: small tensors by their numbers, large ones by their shape."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() > most:
+            return f"a tensor of shape {tuple(value.shape)}"
+        value = value.detach().tolist()
+    return _digits(value)
+
+
+def _digits(value) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_digits, value))}]"
+    if isinstance(value, tuple):
+        return ", ".join(map(short, value))
+    if callable(value):
+        return getattr(value, "__name__", "a function")
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
