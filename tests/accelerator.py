@@ -1,8 +1,9 @@
-"""A simulated accelerator, for machines without one: device "sim", whose tensors hold a CPU tensor.
+"""A simulated accelerator for machines without one: device "sim", whose tensors hold a CPU tensor.
 
-It computes on the CPU, slowly, so that its results can be compared with the CPU's own. What it adds:
+It computes on the CPU, slowly, so that its results can be compared with the CPU's own. It adds:
 
-* an operation that mixes devices raises, as it would on a GPU, and names the line that asked for it;
+* an operation that mixes devices raises, as it would on a GPU, and names the line that asked for
+  it;
 * whatever makes the host wait for a GPU is counted, line by line (:class:`Waits`).
 
 Torch's backends in Python are experimental: this is tried with torch 2.13. What it cannot tell: how
