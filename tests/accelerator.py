@@ -177,8 +177,10 @@ def as_tensor(data, dtype=None, device=None):
 
 
 # Made of nothing, and by torch in an empty tensor that it then sizes
-SIZED = (aten.arange.default, aten.arange.start, aten.arange.start_step, aten.eye.default,
-         aten.eye.m, aten.linspace.default)  # fmt: skip
+SIZED = (
+    aten.arange.default, aten.arange.start, aten.arange.start_step, aten.eye.default, aten.eye.m,
+    aten.linspace.default, aten.fft_fftfreq.default, aten.fft_rfftfreq.default,
+)  # fmt: skip
 
 
 @cache
