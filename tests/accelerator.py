@@ -73,6 +73,9 @@ class SimTensor(torch.Tensor):
     def tolist(self):
         return self.cpu().tolist()  # torch's own has no answer for subclasses
 
+    def new_tensor(self, data):
+        return tensor(data, dtype=self.dtype, device=self.device)  # likewise
+
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         return compute(func, args, kwargs or {})

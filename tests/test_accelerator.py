@@ -105,8 +105,8 @@ def every_few(last: int) -> int:
 
 
 DENSE, KERNELS = (Dictionary, W, samples), (ConvDictionary, K, images)
-# Besides: what is checked of atoms (3), samples (1) and λ (1), L (2; 1 of kernels), who was late (1)
-SOLVERS = {  # the call; its operator, atoms and samples; how often it looks; how often it waits else
+# Besides: checks of atoms (3), samples (1) and λ (1), L (2; 1 of kernels), who was late (1)
+SOLVERS = {  # the call; its operator, atoms and samples; how often it looks, and waits besides
     "ista": (lambda *a: ista(*a, 0.2, tol=1e-2), DENSE, every_few, 8),
     "fista": (lambda *a: fista(*a, 0.2, tol=1e-3), DENSE, every_few, 8),
     "fista, λ = 0": (lambda *a: fista(*a, 0.0, tol=1e-3), DENSE, every_few, 10),
@@ -144,7 +144,7 @@ def test_a_path_waits_as_often_as_its_codes(accelerator):
         return encode_path(Dictionary(W), y, [0.2, 0.4])
 
     waits, path = waits_of(call, W, samples(9))
-    assert waits == 20 + sum(every_step(int(one.iterations.max())) for one in path)
+    assert waits == 18 + sum(every_step(int(one.iterations.max())) for one in path)
 
 
 def learn_atoms(steps: int, more: int):
@@ -191,7 +191,7 @@ LEARNERS = {  # the call, its samples, how often a step waits
     "learn_dictionary_fast": (learn_fast, samples, 3),  # the blocks' L, usage, atoms without use
     "learn_kernels": (kernels, images, 4),  # L, kernels in use (at 2 sweeps), kernels without use
     "train_lista": (network, samples, 0),
-    "train_autoencoder": (autoencoder, images, 9),  # as kernels; and what is checked at 2 calls
+    "train_autoencoder": (autoencoder, images, 8),  # as kernels; and what two calls check (4)
     "fit": (small_net, images, 0),
     "train_balls": (balls, samples, 0),
 }
