@@ -70,15 +70,30 @@ class SimTensor(torch.Tensor):
     def __repr__(self, **_):
         return f"SimTensor({self.raw})"
 
+    # Four for which torch's own has no answer in a subclass on another device
+
     def tolist(self):
-        return self.cpu().tolist()  # torch's own has no answer for subclasses
+        return self.cpu().tolist()
 
     def new_tensor(self, data):
-        return tensor(data, dtype=self.dtype, device=self.device)  # likewise
+        return tensor(data, dtype=self.dtype, device=self.device)
+
+    def __getitem__(self, key):
+        return super().__getitem__(without_lists(key))
+
+    def __setitem__(self, key, value):
+        super().__setitem__(without_lists(key), value)
 
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         return compute(func, args, kwargs or {})
+
+
+def without_lists(key):
+    """What stands in brackets, with tensors (of the CPU's) for lists of numbers."""
+    if isinstance(key, tuple):
+        return tuple(map(without_lists, key))
+    return TENSOR(key) if isinstance(key, list) else key
 
 
 def place() -> str:

@@ -142,7 +142,7 @@ def _best_of_a_grid(y: Tensor, pixels: Tensor, side: int) -> Tensor:
         a, b = (oo * ye - eo * yo) / det, (ee * yo - eo * ye) / det
         chosen = (a * ye + b * yo).argmax(1, keepdim=True)
         start = grid[chosen[:, 0]]
-        start[:, A], start[:, B] = (x.gather(1, chosen)[:, 0] for x in (a, b))
+        start[:, [A]], start[:, [B]] = a.gather(1, chosen), b.gather(1, chosen)
         best.append(start)
     return torch.stack(best)
 
