@@ -119,7 +119,7 @@ class LISTA(nn.Module):
         """The K steps themselves, for a batch y that is known to be right; share: λ in units of the
         network's, one for all or a column.
         """
-        shrink = nonnegative_soft_threshold if self.nonnegative else _Shrink.apply
+        shrink = nonnegative_soft_threshold if self.nonnegative else _shrink
         z, step, threshold = 0, self.step, self.threshold.clamp(min=0)
         for k in range(self.steps):
             A, B = self.operators(k)
@@ -201,22 +201,30 @@ class _Shrink(torch.autograd.Function):
     v, and against the threshold. It takes a third of the time of what autograd finds for the clamp.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(v: Tensor, threshold: Tensor) -> Tensor:
-        return soft_threshold(v, threshold)
-
-    @staticmethod
-    def setup_context(ctx, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(output.sign())
-        ctx.shape = inputs[1].shape
+    def forward(ctx, v: Tensor, threshold: Tensor) -> Tensor:
+        z = soft_threshold(v, threshold)
+        ctx.save_for_backward(z.sign())
+        ctx.shape = threshold.shape
+        return z
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
         (sign,) = ctx.saved_tensors
         outward = gradient * sign
         return outward * sign, -outward.sum_to_size(ctx.shape)
+
+
+def _shrink(v: Tensor, threshold: Tensor) -> Tensor:
+    """As :class:`_Shrink`; within the transforms of torch.func, which take no such function (one
+    that they take costs more than it saves), by the derivatives that autograd finds.
+    """
+    try:
+        return _Shrink.apply(v, threshold)
+    except RuntimeError as error:
+        if "setup_context" not in str(error):
+            raise
+        return soft_threshold(v, threshold)
 
 
 @dataclass(frozen=True)
