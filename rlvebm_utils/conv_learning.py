@@ -11,9 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .conv import ConvDictionary, crop, fast_size
-from .learning import Batches, LearnedDictionary, say_if_empty, stacked, unit_norm
+from .learning import (
+    Batches,
+    LearnedDictionary,
+    better_codes,
+    numbers_of,
+    say_if_empty,
+    stacked,
+    unit_norm,
+)
 from .progress import track
-from .solvers import fista
 from .validate import (
     check_count,
     check_flag,
@@ -68,11 +75,12 @@ def learn_kernels(
     flags = {"nonnegative": nonnegative, "zero_mean": zero_mean, "progress": progress}
     for name, flag in flags.items():
         check_flag(name, flag)
+    images, lam = images.detach(), float(lam)
     generator = torch.Generator().manual_seed(seed)
     learner = KernelLearner(images, n_kernels, size, zero_mean, generator)
     kept = {0: learner.K.clone()} if 0 in snapshots else {}
     energies, interrupted = [], False
-    batches = Batches(len(images), batch_size, steps, generator)
+    batches = Batches(len(images), batch_size, steps, generator, images.device)
     try:
         for step, rows in enumerate(track(batches, "learning kernels", show=progress), start=1):
             energies.append(learner.code(rows, lam, nonnegative, iterations))
@@ -102,10 +110,16 @@ class KernelLearner:
         self.images, self.size, self.zero_mean = images, size, zero_mean
         channels = images.shape[1:-2]
         self.K = self.feasible(kernel_noise(n, channels, size, generator).to(images))
+        self.kind = ConvDictionary(self.K)
         places = [side - size + 1 for side in images.shape[-2:]]
         self.codes = images.new_zeros(len(images), n, *places)
         self.reseeded = 0
         self.forget()
+
+    @property
+    def dictionary(self) -> ConvDictionary:
+        """The kernels as they are now; not checked, as long as they still change."""
+        return self.kind.with_atoms(self.K)
 
     def forget(self) -> None:
         """Begin the running correlations anew."""
@@ -125,9 +139,8 @@ class KernelLearner:
 
     def code(self, rows: Tensor, lam: float, nonnegative: bool, iterations: int) -> Tensor:
         """Better codes for a batch, from their last ones; returns their mean energy."""
-        options = {"nonnegative": nonnegative, "tol": None, "max_iter": iterations}
-        images, z0 = self.images[rows], self.codes[rows]
-        solution = fista(ConvDictionary(self.K), images, lam, z0=z0, **options)
+        batch = self.images[rows], self.codes[rows]
+        solution = better_codes(self.dictionary, *batch, lam, nonnegative, iterations)
         self.codes[rows] = solution.z
         return solution.energy.mean()
 
@@ -137,7 +150,7 @@ class KernelLearner:
         grid = fast_size(size)
         Z = torch.fft.rfft2(self.codes[rows], s=grid)
         Y = torch.fft.rfft2(self.colours(self.images[rows]), s=grid)
-        lags = torch.arange(1 - a, a)
+        lags = torch.arange(1 - a, a, device=Z.device)
         self.A *= forgetting
         for i in range(len(self.K)):  # Aⱼᵢ(s) = Aᵢⱼ(−s): half of the pairs will do
             spectrum = (Z[:, i, None].conj() * Z[:, i:]).sum(0)
@@ -156,7 +169,7 @@ class KernelLearner:
         """
         K = self.colours(self.K)
         curvature = torch.fft.fft2(self.A.diagonal().movedim(-1, 0)).abs().amax((-2, -1))
-        for i in self.used().nonzero().flatten().tolist():
+        for i in numbers_of(self.used()):
             overlap = F.conv2d(self.A[i, None], K.transpose(0, 1).flip(-2, -1))[0]
             K[i] = self.feasible((K[i] - (overlap - self.B[i]) / curvature[i])[None])[0]
 
@@ -170,7 +183,7 @@ class KernelLearner:
         dead = (~self.used()).nonzero().flatten()
         if len(dead) == 0:
             return
-        residual = self.images[rows] - ConvDictionary(self.K).decode(self.codes[rows])
+        residual = self.images[rows] - self.dictionary.decode(self.codes[rows])
         pieces = F.unfold(self.colours(residual), self.size, stride=self.size)
         pieces = pieces.transpose(1, 2).reshape(-1, *self.K.shape[1:])
         worst = pieces.flatten(1).square().sum(1).argsort(descending=True)[: len(dead)]
@@ -187,8 +200,8 @@ class KernelLearner:
         energy = self.colours(self.K).square().sum(1)
         middle = (self.size - 1) / 2
         steps = torch.arange(self.size, device=energy.device, dtype=energy.dtype) - middle
-        down = (energy.sum(2) @ steps).round().int().tolist()
-        right = (energy.sum(1) @ steps).round().int().tolist()
+        off = torch.stack([energy.sum(2) @ steps, energy.sum(1) @ steps])
+        down, right = off.round().int().tolist()
         moved = [i for i in range(len(self.K)) if down[i] or right[i]]
         for i in moved:
             self.K[i] = shift(self.K[i], -down[i], -right[i])

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from .energies import lambda_max
-from .operators import Dictionary
+from .operators import Dictionary, Operator, undisturbed
+from .penalties import L1
+from .problem import Problem
 from .progress import track
-from .solvers import fista
+from .solvers import Options, Solution, run_fista
 from .validate import (
     check_count,
     check_flag,
@@ -71,18 +73,19 @@ def learn_dictionary(
     for name, value in (("batch_size", batch_size), ("iterations", iterations)):
         check_count(name, value)
     check_fraction("forgetting", forgetting, 0, 1)
+    y, lam = y.detach(), float(lam)
     generator = torch.Generator().manual_seed(seed)
     W = first_atoms(y, n_atoms, nonnegative, generator)
-    A, B = y.new_zeros(n_atoms, n_atoms), torch.zeros_like(W)
+    first, A, B = Dictionary(W), y.new_zeros(n_atoms, n_atoms), torch.zeros_like(W)
     codes = y.new_zeros(len(y), n_atoms)
     kept = {0: W.clone()} if 0 in snapshots else {}
     energies, reseeded, interrupted = [], 0, False
-    batches = Batches(len(y), batch_size, steps, generator)
-    options = {"nonnegative": nonnegative, "tol": None, "max_iter": iterations}
+    batches = Batches(len(y), batch_size, steps, generator, y.device)
+    options = lam, nonnegative, iterations
     try:
         for step, rows in enumerate(track(batches, "learning the dictionary", progress), start=1):
             batch = y[rows]
-            solution = fista(Dictionary(W), batch, lam, z0=codes[rows], **options)
+            solution = better_codes(first.with_atoms(W), batch, codes[rows], *options)
             z = codes[rows] = solution.z
             energies.append(solution.energy.mean())
             A.mul_(forgetting).addmm_(z.T, z)
@@ -96,6 +99,18 @@ def learn_dictionary(
     dictionary = Dictionary(W)
     say_if_empty(A, dictionary, y, lam, nonnegative)
     return LearnedDictionary(dictionary, stacked(energies), reseeded, kept, interrupted)
+
+
+def better_codes(
+    dictionary: Operator, y: Tensor, z: Tensor, lam: float, nonnegative: bool, iterations: int
+) -> Solution:
+    """:func:`fista` for some steps from codes z, of a batch y. Learners call it often, and nothing
+    is checked: each look at numbers on a GPU has to wait for it.
+    """
+    lams = torch.full((len(y),), lam, dtype=torch.float64, device=y.device)
+    problem = Problem(dictionary, y, lams, L1(nonnegative=nonnegative), free=lam == 0)
+    with undisturbed():
+        return run_fista(problem, z, Options(tol=None, max_iter=iterations))
 
 
 def stacked(energies: list[Tensor]) -> Tensor:
@@ -126,14 +141,23 @@ def update_atoms(W: Tensor, A: Tensor, B: Tensor, *, nonnegative: bool = False) 
     Minimises ½tr(WᵀW A) − tr(WᵀB) column by column over unit-norm columns (and ≥ 0 if asked for).
     Atoms without use (A_jj = 0) are left alone.
     """
-    usage = A.diagonal()
-    for j in torch.nonzero(usage > 1e-10 * usage.max().clamp(min=1e-300)).flatten().tolist():
+    for j in numbers_of(in_use(A)):
         atom = W[:, j] + (B[:, j] - W @ A[:, j]) / A[j, j]
         if nonnegative:
             atom = atom.clamp(min=0)
         norm = torch.linalg.vector_norm(atom)
-        if norm > 0:
-            W[:, j] = atom / norm
+        torch.where(norm > 0, atom / norm, W[:, j], out=W[:, j])
+
+
+def in_use(A: Tensor) -> Tensor:
+    """Which atoms any code has used, from A = Σzzᵀ."""
+    usage = A.diagonal()
+    return usage > 1e-10 * usage.max().clamp(min=1e-300)
+
+
+def numbers_of(chosen: Tensor) -> list[int]:
+    """Where a row of flags is True; a GPU is asked once."""
+    return [number for number, flag in enumerate(chosen.tolist()) if flag]
 
 
 def reseed(W, A, B, batch, z, nonnegative) -> int:
@@ -172,12 +196,13 @@ def unit_norm(x: Tensor, over=0) -> Tensor:
 
 class Batches:
     """Row numbers of each step's batch: every sample once per pass, in a new order each time. An
-    order is drawn when its pass begins, so that any number of steps can be asked for.
+    order is drawn when its pass begins, so that any number of steps can be asked for; on the CPU,
+    and then sent to ``device``.
     """
 
-    def __init__(self, n_samples: int, size: int, steps: int, generator):
+    def __init__(self, n_samples: int, size: int, steps: int, generator, device="cpu"):
         self.n_samples, self.size = n_samples, min(size, n_samples)
-        self.steps, self.generator = steps, generator
+        self.steps, self.generator, self.device = steps, generator, device
 
     def __len__(self) -> int:
         return self.steps
@@ -188,6 +213,7 @@ class Batches:
             first = step * self.size % whole
             if first == 0:
                 order = torch.randperm(self.n_samples, generator=self.generator)
+                order = order.to(self.device, non_blocking=True)
             yield order[first : first + self.size]
 
 

@@ -266,15 +266,17 @@ class Ledger:
         self.dual[self.rows] = certificate.dual
 
     def retire(self, certificate: Certificate, tol: float) -> Tensor | None:
-        """Let the samples go that are good enough. Returns a mask of those that stay, or None when
-        all do.
+        """Let the samples go that are good enough. Returns which rows stay, or None when all do.
+
+        How many stay is all that the host asks a device for, once.
         """
         done = certificate.done(tol)
-        if not done.any():
+        stay = torch.nonzero(~done).flatten()
+        if len(stay) == len(done):
             return None
-        self.converged[self.rows[done]] = True
-        self.rows, self.problem = self.rows[~done], self.problem.pick(~done)
-        return ~done
+        self.converged[self.rows] = done
+        self.rows, self.problem = self.rows[stay], self.problem.pick(stay)
+        return stay
 
     def replace(self, rows: Tensor, better: Solution) -> None:
         """Other codes for some samples of the batch; their iterations add up."""

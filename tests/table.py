@@ -457,8 +457,9 @@ OWNED = [
     C.K,
     IMAGES,
     MAPS,
-    *NET.state_dict().values(),
-    *BALLS.state_dict().values(),
+    *NET.parameters(),
+    *NET.buffers(),
+    *BALLS.parameters(),
 ]
 
 

@@ -142,11 +142,11 @@ def train_autoencoder(
     ).to(images.device)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
-    batches = Batches(len(images), batch_size, steps, generator)
+    batches = Batches(len(images), batch_size, steps, generator, images.device)
     energies, distances, interrupted = [], [], False
     try:
         for rows in track(batches, "training the auto-encoder", show=progress):
-            y, dictionary = images[rows], ConvDictionary(learner.K)
+            y, dictionary = images[rows], learner.dictionary
             guess = encoder(y)
             z = infer(dictionary, y, guess.detach(), lam, alpha, iterations)
             distance = (z - guess).square().sum() / z.square().sum().clamp(min=1e-12)
@@ -309,7 +309,7 @@ def fit(
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.01)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
-    for rows in Batches(len(images), batch_size, steps, generator):
+    for rows in Batches(len(images), batch_size, steps, generator, images.device):
         scores = net.head(inputs[rows]) if frozen else net(inputs[rows])
         descend(optimiser, F.cross_entropy(scores, labels[rows]))
         cycle.step()

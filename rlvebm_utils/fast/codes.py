@@ -8,7 +8,7 @@ on.
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -137,14 +137,16 @@ def _in_chunks(solve: Solver, problem: Problem, z0, tol: float, chunk: int) -> S
 def _one_chunk(solve: Solver, problem: Problem, z0, tol: float) -> Solution:
     """One chunk; least squares (λ = 0), where no atom is left out, is FISTA's."""
     z = problem.zeros() if z0 is None else _sensible(problem, z0)
-    free = problem.lam == 0
-    if free.all():
-        return run_fista(problem, z, Options(tol))
-    if not free.any():
+    if not problem.free:
         return solve(problem, z, tol)
+    free, other = (torch.nonzero(rows).flatten() for rows in (problem.lam == 0, problem.lam > 0))
+    if len(other) == 0:
+        return run_fista(problem, z, Options(tol))
     ledger = Ledger(problem, z, "")
-    for rows, one in ((free, _by_fista), (~free, solve)):
-        ledger.replace(rows, one(problem.pick(rows), z[rows], tol))
+    for rows, one in ((free, _by_fista), (other, solve)):
+        if len(rows):
+            part = replace(problem.pick(rows), free=rows is free)
+            ledger.replace(rows, one(part, z[rows], tol))
     return ledger.solution()
 
 
@@ -154,8 +156,8 @@ def _sensible(problem: Problem, z0: Tensor) -> Tensor:
     """
     z = z0.clone(memory_format=torch.contiguous_format)
     size = problem.penalty.value(z).double() * problem.operator.lipschitz() ** 0.5
-    far = ~(size <= FAR * problem.squared.sqrt())
-    if far.any():
+    far = torch.nonzero(~(size <= FAR * problem.squared.sqrt())).flatten()
+    if len(far):
         some = problem.pick(far)
         worse = ~(certify(some, z[far]).energy < certify(some, some.zeros()).energy)
         z[far] = torch.where(problem.column(worse), 0, z[far])
@@ -264,8 +266,8 @@ def _finish(ledger: Ledger, solve: Solver, tol: float) -> Solution:
     """
     problem = ledger.whole
     ledger.converged = ledger.certificate.done(tol)
-    late = ~ledger.converged
-    if late.any():
+    late = torch.nonzero(~ledger.converged).flatten()
+    if len(late):
         solve = _by_fista if problem.y.dtype == torch.float64 else partial(_in_float64, solve)
         # Should numbers have become too large for float32
         start = _sensible(problem.pick(late), ledger.z[late].nan_to_num(0, 0, 0))

@@ -72,7 +72,7 @@ def learn_dictionary_fast(
     codes = y.new_zeros(len(y), n_atoms)
     kept = {0: W.T.clone()} if 0 in snapshots else {}
     energies, reseeded, interrupted = [], 0, False
-    batches = Batches(len(y), batch_size, steps, generator)
+    batches = Batches(len(y), batch_size, steps, generator, y.device)
     try:
         for t, rows in enumerate(track(batches, "learning the dictionary", show=progress), start=1):
             batch, z = y[rows], codes[rows]
@@ -139,10 +139,10 @@ class _Batched:
         below that of all atoms together.
         """
         G, b, code = W @ W.T, W @ batch.T, z.T.contiguous()  # atoms × samples
-        blocks = []
-        for rows in torch.arange(len(W), device=W.device).split(8):
-            rows = slice(int(rows[0]), int(rows[-1]) + 1)
-            largest = torch.linalg.eigvalsh(G[rows, rows].cpu())[-1]
+        on_cpu, blocks = G.cpu(), []
+        for first in range(0, len(W), 8):
+            rows = slice(first, first + 8)
+            largest = torch.linalg.eigvalsh(on_cpu[rows, rows])[-1]
             blocks.append((code[rows], b[rows], G[rows], 1 / float(largest)))
         for _ in range(self.sweeps):
             for part, b_part, G_part, step in blocks:
@@ -168,11 +168,10 @@ class _Batched:
                     continue
                 new = torch.add(atom, lacking[j], alpha=1 / usage[start + j])
                 new = new.relu_() if self.nonnegative else new
-                norm = float(torch.linalg.vector_norm(new))
-                if norm > 0:
-                    move = new.div_(norm) - atom
-                    lacking.addr_(A[rows, start + j], move, alpha=-1)
-                    atom.copy_(new)
+                norm = torch.linalg.vector_norm(new)
+                new = torch.where(norm > 0, new.div_(norm), atom)
+                lacking.addr_(A[rows, start + j], new - atom, alpha=-1)
+                atom.copy_(new)
 
 
 def _backend(name: str, y: Tensor) -> type:
