@@ -25,6 +25,7 @@ from PIL import Image
 from rlvebm_utils.course.claims import register
 from rlvebm_utils.course.live import script, style
 from rlvebm_utils.course.live.draw import page_data
+from tools import address
 from tools.claims import shown
 from tools.notebooks import FOLDER, ROOT
 from tools.panels import tags
@@ -41,6 +42,10 @@ MATHJAX = (
     "a11y/assistive-mml.js",
 )
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
+COLAB = "Each notebook has a link *Open in Colab* at its top."
+LATER = "After you publish, `make address TO=owner/name` puts a link to Colab at the top of each."
+    "After you publish, `make address TO=owner/name` puts a link to Colab at each notebook's top."
+)
 FIGURE = (
     '<img src="../figures/{name}" alt="{alt}" width="{width}" height="{height}" loading="lazy">'
 )
@@ -193,6 +198,8 @@ def filled(page: Path) -> str:
     text = page.read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = text.replace("@REPOSITORY@", project["urls"]["Repository"])
+    published = address.address() != address.PLACEHOLDER
+    text = text.replace("@COLAB@", COLAB if published else LATER)
     return text.replace("@CARDS@", "\n".join(map(card, sorted(FOLDER.glob("0*.ipynb")))))
 
 
