@@ -20,6 +20,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+import rlvebm_utils
 from rlvebm_utils import soft_threshold
 from rlvebm_utils.course.widgets import SliderPanel, Stems, linear_slider
 from tools import site, student
@@ -324,6 +325,23 @@ def test_text_is_extracted_and_a_translation_is_shown(source, tmp_path):
     assert sphinx("html", source, tmp_path / "html" / "de", *options) == ""
     text = (tmp_path / "html" / "de" / "claims.html").read_text(encoding="utf-8")
     assert "<h1>Nachgemessen" in text and 'href="./../claims.html" lang="en"' in text
+
+
+# ---- the package ----
+
+
+def test_every_public_name_of_the_package_has_its_place(built):
+    """Functions and classes, on the page of the package or on one of its wings'."""
+    ids = {place for path in pages(built) for place in Links(path).ids}
+    wanted = {f"rlvebm_utils.{name}" for name in rlvebm_utils.__all__}
+    for wing in site.WINGS:
+        folder = ROOT / "rlvebm_utils" / wing.replace(".", "/")
+        for path in folder.glob("[!_]*.py"):
+            module = f"rlvebm_utils.{wing}.{path.stem}"
+            text = path.read_text(encoding="utf-8")
+            defined = re.findall(r"^(?:def|class) ([a-zA-Z]\w*)", text, re.MULTILINE)
+            wanted |= {f"{module}.{name}" for name in defined if name not in rlvebm_utils.__all__}
+    assert wanted - ids == set() and len(wanted) > 150
 
 
 # ---- for teachers ----
