@@ -229,8 +229,9 @@ def card(path: Path) -> str:
     title = re.search("^# (.*)", head, re.MULTILINE)[1]
     says = " ".join(re.search(r"\*\*(You will .*?)\*\*", head, re.DOTALL)[1].split())
     first = re.split(r"(?<=[.!]) ", says)[0]
-    shown = f"![](cards/{path.stem[:2]}.webp)"
-    return f"- {shown}\n\n  **[{title}](notebooks/{path.name})**\n\n  {first}\n"
+    number = path.stem[:2]
+    picture = f"![](cards/{number}.webp)\n\n  " if number in CARDS else ""
+    return f"- {picture}**[{title}](notebooks/{path.name})**\n\n  {first}\n"
 
 
 def card_pictures(folder: Path) -> None:
