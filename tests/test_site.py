@@ -109,6 +109,7 @@ def visit(page, path: Path) -> tuple[list[str], set[Path]]:
     page.on("requestfailed", lambda request: wrong.append(request.url))
     page.on("request", lambda request: taken.add(request.url))
     page.set_default_timeout(120_000)  # milliseconds: cores may be shared
+    page.bring_to_front()  # a page behind another one draws no frame
     page.goto(path.as_uri())
     page.evaluate("async () => { await window.MathJax?.startup?.promise }")
     drawn = "!document.querySelector('#page') || document.querySelector('#page svg[aria-label]')"
