@@ -86,6 +86,23 @@ def learn_dictionary_fast(
     Sources: J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online learning for matrix factorization and
     sparse coding* (JMLR 2010), section 3.4 for the forgetting and the warm starts.
     """
+    learner, run, first = learn(
+        y, n_atoms, lam, nonnegative=nonnegative, passes=passes, batch_size=batch_size,
+        sweeps=sweeps, memory=memory, backend=backend, seed=seed, snapshots=snapshots,
+        progress=progress, checkpoint=checkpoint, group=group,
+    )  # fmt: skip
+    dictionary = Dictionary(learner.W.T)
+    say_if_empty(learner.A, dictionary, first, lam, nonnegative)
+    return LearnedDictionary.of(dictionary, run)
+
+
+def learn(
+    y, n_atoms, lam, *, nonnegative=False, passes=30, batch_size=500, sweeps=None, memory=0.025,
+    backend="auto", seed=0, snapshots=(), progress=False, checkpoint=None, group=None,
+) -> "tuple[OnlineLearner, Run, Tensor]":  # fmt: skip
+    """The learning itself, arguments as for :func:`learn_dictionary_fast`: the learner at its end,
+    the run, and the samples that it began with.
+    """
     for name, value in (("passes", passes), ("batch_size", batch_size)):
         check_count(name, value)
     if sweeps is not None:
@@ -104,13 +121,14 @@ def learn_dictionary_fast(
     stream = _stream(y, batch_size, passes, generator, place(group))
     check_snapshots(snapshots, stream.steps)
     first = y.detach() if keeps else _some(stream, n_atoms)
-    sweeps = sweeps or (5 if keeps else 20)
-    work = _backend(backend, first)(float(lam), nonnegative, sweeps)
-    W = workers.from_first(_samples_as_atoms(first, n_atoms, nonnegative, generator))
-    learner = OnlineLearner(W, work, memory, nonnegative, workers)
+    options = {"nonnegative": nonnegative, "sweeps": sweeps or (5 if keeps else 20)}
+    options |= {"memory": float(memory)}
+    learner = new_learner(
+        first, n_atoms, float(lam), **options, backend=backend, generator=generator,
+        workers=workers,
+    )  # fmt: skip
     codes = first.new_zeros(len(y), n_atoms) if keeps else None
-    settings = {"lam": float(lam), "nonnegative": nonnegative, "sweeps": sweeps}
-    settings |= {"memory": float(memory), "seed": seed}
+    settings = {"lam": float(lam), "seed": seed, **options}
     run = Run(
         learner.state() | ({"codes": codes} if keeps else {}), lambda: learner.W.T.clone(),
         snapshots=snapshots, checkpoint=checkpoint if workers.rank == 0 else None,
@@ -119,13 +137,11 @@ def learn_dictionary_fast(
     if workers.size > 1:
         run.restore(workers.from_first(run.course()))
     with workers, run:
-        _learn(learner, run, stream, codes, progress and workers.rank == 0)
-    dictionary = Dictionary(learner.W.T)
-    say_if_empty(learner.A, dictionary, first, lam, nonnegative)
-    return LearnedDictionary.of(dictionary, run)
+        _steps(learner, run, stream, codes, progress and workers.rank == 0)
+    return learner, run, first
 
 
-def _learn(learner: "OnlineLearner", run: Run, stream, codes: Tensor | None, show: bool) -> None:
+def _steps(learner: "OnlineLearner", run: Run, stream, codes: Tensor | None, show: bool) -> None:
     """All steps; codes: those of all samples, where they are kept."""
     steps = track(stream, "learning the dictionary", show=show and stream.steps < LARGEST)
     for item in run.over(steps):
@@ -152,6 +168,17 @@ def _some(stream: ByRows | ByBatches, count: int) -> Tensor:
     return first
 
 
+def new_learner(
+    first: Tensor, n_atoms: int, lam: float, *, nonnegative: bool, sweeps: int, memory: float,
+    backend: str, generator, workers: Workers | None = None,
+) -> "OnlineLearner":  # fmt: skip
+    """A learner whose atoms are some of the first samples (N, d), the same in every process."""
+    workers = workers or Workers()
+    work = _backend(backend, first)(lam, nonnegative, sweeps)
+    W = workers.from_first(_samples_as_atoms(first, n_atoms, nonnegative, generator))
+    return OnlineLearner(W, work, memory, nonnegative, workers)
+
+
 class OnlineLearner:
     """Atoms with the statistics of the codes so far, and the two halves of a step.
 
@@ -159,10 +186,10 @@ class OnlineLearner:
     All of it is changed in place.
     """
 
-    def __init__(self, W: Tensor, work, memory: float, nonnegative: bool, workers=None):
+    def __init__(self, W: Tensor, work, memory: float, nonnegative: bool, workers: Workers):
         self.W, self.work, self.memory, self.nonnegative = W, work, memory, nonnegative
         self.A, self.B = W.new_zeros(len(W), len(W)), torch.zeros_like(W)
-        self.workers = workers or Workers()
+        self.workers = workers
 
     def state(self) -> dict[str, Tensor]:
         """What a step changes."""
