@@ -759,7 +759,7 @@ def outcomes(tmp_path_factory):
         shutil.copytree(ROOT / "rlvebm_utils", copy / "rlvebm_utils", ignore=ignore)
         all_tests = {m.seen_by for m in MUTATIONS.values()}
         tests = [mutation.seen_by] if mutation.seen_by else sorted(all_tests)
-        for file in {"problems.py", *(test.split("::")[0] for test in tests)}:
+        for file in {"problems.py", "table.py", *(test.split("::")[0] for test in tests)}:
             shutil.copy(ROOT / "tests" / file, copy)
         (copy / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
         if mutation.module:
@@ -814,7 +814,9 @@ class Failures:
 
 def run_one(folder: str, tests: list[str]):
     for name in list(sys.modules):
-        if name.split(".")[0] in ("rlvebm_utils", "problems", "tools") or name.startswith("test_"):
+        if name.split(".")[0] in ("rlvebm_utils", "problems", "table", "tools") or name.startswith(
+            "test_"
+        ):
             del sys.modules[name]
     os.chdir(folder)
     plugin = Failures(folder)
