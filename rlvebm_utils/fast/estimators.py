@@ -71,7 +71,7 @@ class SparseCoder(_Coder):
     representation). transform_alpha: λ ≥ 0. positive_code: codes ≥ 0. tol: the certified relative
     duality gap of the worst sample. backend: "c", "torch" or "auto".
 
-    After ``fit``: components_, the atoms as rows; n_features_in_.
+    After ``fit``: ``components_``, the atoms as rows; ``n_features_in_``.
 
     >>> coder = SparseCoder(np.eye(2), transform_alpha=1.5).fit([[3.0, 1.0]])
     >>> coder.transform([[3.0, 1.0]]).round(3).tolist()
@@ -125,9 +125,9 @@ class MiniBatchDictionaryLearning(_Coder):
     ``partial_fit`` makes one step with the samples that it is given, from where ``fit`` or the
     last ``partial_fit`` ended.
 
-    After either: components_, the atoms as rows, of norm 1; n_features_in_; n_steps_, the steps
-    that were made; energy_, the mean energy of the last step's samples before it. After ``fit``:
-    n_iter_, the passes.
+    After either: ``components_``, the atoms as rows, of norm 1; ``n_features_in_``; ``n_steps_``,
+    the steps that were made; ``energy_``, the mean energy of the last step's samples before it.
+    After ``fit``: ``n_iter_``, the passes.
 
     >>> X = np.random.default_rng(0).normal(size=(200, 8))
     >>> learner = MiniBatchDictionaryLearning(12, alpha=0.5, max_iter=3, random_state=0).fit(X)
