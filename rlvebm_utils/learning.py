@@ -6,13 +6,16 @@ The problem::
     min over W with unit-norm columns  of  mean over samples of  min_z ½‖y − Wz‖² + λ‖z‖₁
 """
 
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from .checkpoint import Run, check_checkpoint, fingerprint, stacked
 from .energies import lambda_max
 from .operators import Dictionary, Operator, undisturbed
 from .penalties import L1
@@ -46,12 +49,18 @@ class LearnedDictionary:
     snapshots: dict[int, Tensor] = field(default_factory=dict)
     interrupted: bool = False
 
+    @classmethod
+    def of(cls, dictionary, run: Run) -> Self:
+        """The atoms, and what the run that learned them tells."""
+        return cls(dictionary, stacked(run.energies), run.reseeded, run.kept, run.interrupted)
+
 
 @plain_numbers
 def learn_dictionary(
     y: Tensor, n_atoms: int, lam: float, *, nonnegative: bool = False, steps: int = 160,
     batch_size: int = 250, iterations: int = 20, forgetting: float = 0.9, seed: int = 0,
     snapshots: tuple[int, ...] = (), progress: bool = False,
+    checkpoint: str | os.PathLike | None = None,
 ) -> LearnedDictionary:  # fmt: skip
     """Learn n_atoms unit-norm atoms from samples y (N, d), one batch at a time.
 
@@ -62,8 +71,10 @@ def learn_dictionary(
 
     nonnegative: codes *and* atoms ≥ 0 (parts that only add up: strokes). seed: the order of the
     batches and the first atoms. snapshots: steps after which W is kept (0 is the start). progress:
-    show a bar. An interrupt (Ctrl-C, or the notebook's stop button) ends the learning early and
-    keeps what was learned.
+    show a bar. An interrupt (Ctrl-C, or the notebook's stop button) ends the learning after the
+    step at hand and keeps what was learned. checkpoint: a file in which the state is written twice
+    a minute and at the end; a call that finds it, of a run that was stopped or killed, goes on from
+    there, to the same numbers.
 
     Raises TypeError or ValueError, naming the argument, on bad input; y is never changed. Source:
     J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online dictionary learning for sparse coding* (ICML
@@ -75,6 +86,7 @@ def learn_dictionary(
     [0, 1, 2]
     """
     check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative, progress)
+    check_checkpoint(checkpoint)
     for name, value in (("batch_size", batch_size), ("iterations", iterations)):
         check_count(name, value)
     check_fraction("forgetting", forgetting, 0, 1)
@@ -83,27 +95,27 @@ def learn_dictionary(
     W = first_atoms(y, n_atoms, nonnegative, generator)
     first, A, B = Dictionary(W), y.new_zeros(n_atoms, n_atoms), torch.zeros_like(W)
     codes = y.new_zeros(len(y), n_atoms)
-    kept = {0: W.clone()} if 0 in snapshots else {}
-    energies, reseeded, interrupted = [], 0, False
     batches = Batches(len(y), batch_size, steps, generator, y.device)
     options = lam, nonnegative, iterations
-    try:
-        for step, rows in enumerate(track(batches, "learning the dictionary", progress), start=1):
+    settings = {"lam": lam, "forgetting": float(forgetting), "seed": seed}
+    settings |= {"nonnegative": nonnegative, "max_iter": iterations}
+    run = Run(
+        {"W": W, "A": A, "B": B, "codes": codes}, W.clone, snapshots=snapshots,
+        checkpoint=checkpoint, settings=run_settings(checkpoint, y, n_atoms, batch_size, settings),
+    )  # fmt: skip
+    with run:
+        for rows in run.over(track(batches, "learning the dictionary", progress)):
             batch = y[rows]
             solution = better_codes(first.with_atoms(W), batch, codes[rows], *options)
             z = codes[rows] = solution.z
-            energies.append(solution.energy.mean())
+            run.energies.append(solution.energy.mean())
             A.mul_(forgetting).addmm_(z.T, z)
             B.mul_(forgetting).addmm_(batch.T, z)
             update_atoms(W, A, B, nonnegative=nonnegative)
-            reseeded += reseed(W, A, B, batch, z, nonnegative)
-            if step in snapshots:
-                kept[step] = W.clone()
-    except KeyboardInterrupt:
-        interrupted = True
+            run.reseeded += reseed(W, A, B, batch, z, nonnegative)
     dictionary = Dictionary(W)
     say_if_empty(A, dictionary, y, lam, nonnegative)
-    return LearnedDictionary(dictionary, stacked(energies), reseeded, kept, interrupted)
+    return LearnedDictionary.of(dictionary, run)
 
 
 def better_codes(
@@ -118,9 +130,15 @@ def better_codes(
         return run_fista(problem, z, Options(tol=None, max_iter=iterations))
 
 
-def stacked(energies: list[Tensor]) -> Tensor:
-    """One number a step; an empty float64 tensor when no step was made."""
-    return torch.stack(energies) if energies else torch.zeros(0, dtype=torch.float64)
+def run_settings(
+    checkpoint, y: Tensor, n: int, batch_size: int, others: dict[str, Any]
+) -> dict[str, Any]:
+    """What a checkpoint of a run has to agree with; nothing where there is no checkpoint, since
+    it takes a look at every sample.
+    """
+    if checkpoint is None:
+        return {}
+    return {"samples": fingerprint(y), "atoms": n, "batch_size": batch_size} | others
 
 
 def say_if_empty(seen: Tensor, dictionary, y: Tensor, lam, nonnegative: bool) -> None:
@@ -169,8 +187,7 @@ def reseed(W, A, B, batch, z, nonnegative) -> int:
     """Replace atoms whose share of the codes is negligible by the worst-reconstructed residuals;
     return how many.
     """
-    usage = A.diagonal()
-    dead = torch.nonzero(usage < 1e-4 * usage.mean()).flatten()
+    dead = torch.nonzero(unused(A)).flatten()
     if len(dead) == 0:
         return 0
     residual = batch - z @ W.T
@@ -182,6 +199,12 @@ def reseed(W, A, B, batch, z, nonnegative) -> int:
     W[:, dead] = unit_norm(residual[worst].T)
     A[dead], A[:, dead], B[:, dead] = 0, 0, 0
     return len(dead)
+
+
+def unused(A: Tensor) -> Tensor:
+    """Which atoms have a negligible share of the codes."""
+    usage = A.diagonal()
+    return usage < 1e-4 * usage.mean()
 
 
 def first_atoms(y: Tensor, n_atoms: int, nonnegative: bool, generator) -> Tensor:
@@ -229,9 +252,14 @@ def check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative, progres
         raise ValueError(f"y: expected a batch of samples (N, d), got {describe(y)}")
     if not y.any():
         raise ValueError(f"y: expected at least one non-zero sample, got an all-zero {describe(y)}")
-    check_count("n_atoms", n_atoms)
+    check_settings(n_atoms, lam, steps, seed, snapshots, nonnegative, progress, y.device)
+
+
+def check_settings(n, lam, steps, seed, snapshots, nonnegative, progress, device=None) -> None:
+    """What does not depend on the samples; raises TypeError or ValueError."""
+    check_count("n_atoms", n)
     check_count("steps", steps)
-    check_one_lam(lam, y.device)
+    check_one_lam(lam, device)
     check_count("seed", seed, minimum=0)
     check_snapshots(snapshots, steps)
     check_flag("nonnegative", nonnegative)

@@ -52,7 +52,8 @@ class Solution:
     iterations: how many each sample took. converged: whether ``tol`` was certified (all False when
     no tolerance was asked for). made_by: the part of the package that computed each code, such as
     "solvers.fista" or "fast/codes.c"; a list, or one name for a single sample. history: a
-    :class:`History` if asked for.
+    :class:`History` if asked for. interrupted: whether somebody stopped the call, so that the last
+    samples may be missing (with ``sparse=True`` alone).
     """
 
     z: Tensor
@@ -61,6 +62,7 @@ class Solution:
     converged: Tensor
     made_by: list[str] | str
     history: History | None = None
+    interrupted: bool = False
 
     @property
     def energy(self) -> Tensor:

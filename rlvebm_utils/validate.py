@@ -4,8 +4,10 @@ work is done, so a bad call leaves nothing half-finished.
 """
 
 import math
+import os
 from collections.abc import Callable, Collection
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -208,6 +210,15 @@ def check_choice(name: str, value, allowed: Collection[str]) -> str:
         words = ", ".join(map(repr, allowed))
         raise ValueError(f"{name}: expected one of {words}, got {shown(value)}")
     return value
+
+
+def check_path(name: str, value) -> Path:
+    """Where a file or a folder is, or is to be."""
+    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{name}: expected a path, got {shown(value)}")
+    if not os.fspath(value) or "\0" in os.fspath(value):
+        raise ValueError(f"{name}: expected a path, got {shown(value)}")
+    return Path(value)
 
 
 def check_dtype(name: str, value) -> torch.dtype:

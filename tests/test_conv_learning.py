@@ -120,8 +120,7 @@ def test_a_kernel_that_no_image_uses_is_replaced():
     learner.codes[:, 1] = 0
     learner.remember(torch.arange(12), 1.0)
     before = learner.K.clone()
-    learner.reseed(torch.arange(12))
-    assert learner.reseeded == 1
+    assert learner.reseed(torch.arange(12)) == 1
     assert torch.equal(learner.K[[0, 2]], before[[0, 2]])
     assert not torch.allclose(learner.K[1], before[1])
     assert float(learner.K[1].norm()) == pytest.approx(1)

@@ -143,7 +143,7 @@ def train_autoencoder(
     optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     batches = Batches(len(images), batch_size, steps, generator, images.device)
-    energies, distances, interrupted = [], [], False
+    energies, distances, reseeded, interrupted = [], [], 0, False
     try:
         for rows in track(batches, "training the auto-encoder", show=progress):
             y, dictionary = images[rows], learner.dictionary
@@ -156,14 +156,14 @@ def train_autoencoder(
             learner.remember(rows, forgetting)
             for _ in range(sweeps):
                 learner.sweep()
-            learner.reseed(rows)
+            reseeded += learner.reseed(rows)
             descend(optimiser, (z - guess).square().mean())
             cycle.step()
     except KeyboardInterrupt:
         interrupted = True
     dictionary = ConvDictionary(learner.K)
     say_if_empty(learner.codes, dictionary, images, lam, nonnegative=False)
-    record = stacked(energies), stacked(distances), learner.reseeded, interrupted
+    record = stacked(energies), stacked(distances), reseeded, interrupted
     return AutoEncoder(encoder.eval(), dictionary, *record)
 
 
