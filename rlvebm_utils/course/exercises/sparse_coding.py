@@ -269,7 +269,7 @@ RESCALE = Exercise(
     on=[(TWO, Z), (W, Z)],
     mistakes=[
         Mistake(
-            "You divide the code too, as the notes do: Wz changes. A shorter atom needs more weight.",
+            "You divide the code too, as the notes do: Wz changes. Shorter atoms need more weight.",
             lambda W, z: z / W.norm(dim=0),
         ),
         Mistake(
