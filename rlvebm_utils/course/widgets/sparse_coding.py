@@ -129,7 +129,7 @@ def sparse_coding_panel(
         title=title,
         headline="non-zeros ‖z‖₀",
         # The last one lies past λ_max: on it, rounding would decide whether an atom is left.
-        stills=("lam", [float(coder.lam_max[0]) * share for share in (0.01, 0.03, 0.1, 0.3, 1.02)]),
+        stills=("lam", [float(coder.lam_max[0]) * share for share in (0.01, 0.05, 0.3, 1.02)]),
     )
 
 
@@ -251,9 +251,9 @@ def signed(value: float, digits: int = 1) -> str:
 
 def step_panel(dictionary, Y: torch.Tensor, *, lam: float) -> SliderPanel:
     """A slider for c in steps of c/L: the energies of ISTA on samples Y (N, d) over STEPS steps."""
-    lengths = [round(1 + 0.05 * k, 2) for k in range(33)]
+    lengths = [round(1 + 0.1 * k, 1) for k in range(17)]
     return _Steps(dictionary, Y, lam, lengths).panel(
-        {"c": linear_slider(lengths[0], lengths[-1], 1.5, label="c", step=0.05)},
+        {"c": linear_slider(lengths[0], lengths[-1], 1.5, label="c", step=0.1)},
         title="Lengthen the step c/L past 2/L",
         headline="explode",
         stills=("c", [1.0, 1.9, 2.1, 2.5]),
@@ -296,38 +296,35 @@ class _Steps(Scene):
             for one, gone in zip(energies.T, a["exploded"], strict=True)
         ]
         lines.append(Line([0, STEPS], [0, 0], GREY, dashed=True))
-        powers = [(-2.0, "0.01"), (0.0, "start"), (3.0, "1000"), (6.0, "10⁶")]
+        powers = [(-2.0, "0.01"), (0.0, "start"), (3.0, "10³"), (6.0, "10⁶")]
         share = (self.values / self.values[-1]).numpy()
         factor = 1 - a["c"] * share
         outside = factor < -1 - 1e-9
         factors = [Line([0, 1], [level, level], GREY, dashed=True) for level in (-1, 1)]
         factors.append(Line(share[~outside], factor[~outside], BLUE, dots=3))
         factors.append(Line(share[outside], factor[outside], VERMILION, dots=4))
-        title, turned = "energy, one line a digit", "1 − c·(eigenvalue/L): past −1 it explodes"
-        share_of_L = "eigenvalue of WᵀW, as a share of L"
-        halves, ones = (
-            [(0.0, "0"), (0.5, "0.5"), (1.0, "1")],
-            [(-1.0, "−1"), (0.0, "0"), (1.0, "1")],
-        )
+        title, turned = "energy of each digit", "1 − c · eigenvalue / L: past −1 it explodes"
+        halves = [(0.0, "0"), (0.5, "0.5"), (1.0, "1")]
+        ones = [(-1.0, "−1"), (0.0, "0"), (1.0, "1")]
         return [
             Chart(lines, title, "iteration", (0, STEPS), (-2, 6), yticks=powers),
-            Chart(factors, turned, share_of_L, (0, 1.02), (-1.8, 1.2), halves, ones),
+            Chart(factors, turned, "eigenvalue of WᵀW / L", (0, 1.02), (-1.8, 1.2), halves, ones),
         ]
 
     def readouts(self, a: dict) -> dict:
         count = len(a["exploded"])
         return {
-            "step": f"{a['c']:.2f}/L",
+            "step": f"{a['c']:.1f}/L",
             "explode": f"{int(a['exploded'].sum())} of {count}",
-            "factor at the largest eigenvalue": signed(1 - a["c"], 2),
+            "factor at the largest eigenvalue": signed(1 - a["c"]),
         }
 
     def alt(self, a: dict) -> str:
         gone, count = int(a["exploded"].sum()), len(a["exploded"])
         return (
-            f"With steps of {a['c']:.2f}/L the energy of {gone} of {count} digits is above its "
+            f"With steps of {a['c']:.1f}/L the energy of {gone} of {count} digits is above its "
             f"start after {STEPS} iterations; in the direction of the largest eigenvalue an error "
-            f"is multiplied by {signed(1 - a['c'], 2)} in each."
+            f"is multiplied by {signed(1 - a['c'])} in each."
         )
 
 
@@ -432,7 +429,7 @@ def kink_panel(dictionary, ends: torch.Tensor, names: Sequence[str], *, lam: flo
         {"s": linear_slider(0, 1, 0.5, label="s", step=0.005, digits=3)},
         title="Walk y across a kink: who enters, who leaves?",
         headline="atoms in use",
-        stills=("s", [0.0, 0.25, 0.5, 0.75, 1.0]),
+        stills=("s", [0.0, 0.4, 0.7, 1.0]),
     )
 
 
