@@ -323,7 +323,7 @@ def left_over(shares: Mapping[str, Tensor]) -> None:
     """What a digit's best approximation in a subspace leaves of ‖y‖², a row of dots a subspace."""
     figure, ax = style.new_figure(height=2.6)
     colors = (style.BLUE, style.VERMILION, style.GREY)
-    for row, ((name, share), color) in enumerate(zip(shares.items(), colors, strict=True)):
+    for row, (share, color) in enumerate(zip(shares.values(), colors, strict=False)):
         jitter = torch.linspace(-0.25, 0.25, len(share))
         ax.plot(share, row + jitter, ".", color=color, ms=3)
         ax.plot([share.median()] * 2, [row - 0.4, row + 0.4], color=style.BLACK, lw=2)
