@@ -225,7 +225,10 @@ def snapshots(sheets: Mapping[str, Tensor], count: int = 10) -> None:
         style.image_grid(
             ax, images / images.max(axis=(1, 2), keepdims=True), 1, count, vmin=0, vmax=1
         )
-        ax.text(-0.01, 0.5, stage, transform=ax.transAxes, ha="right", va="center")
+        ax.set_axis_on()
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        ax.set_ylabel(stage, rotation=0, ha="right", va="center")
     style.headline(figure, "Whole digits fall apart into strokes")
     style.show(
         figure,
