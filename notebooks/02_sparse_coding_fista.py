@@ -553,8 +553,28 @@ claim("FISTA-3", median=list(median.values()), bounded=within, faster=faster)
 #
 # $$\langle r, u\rangle + \lambda\Vert z\Vert_1 = \langle y, u\rangle + \sum_j \big(\lambda|z_j| - z_j\,w_j^\top u\big) \;\ge\; \langle y, u\rangle.$$
 #
-# Two lines, and the floor is proved: $E(y, z) \ge \langle y, u\rangle - \tfrac12\Vert u\Vert^2$. Finding the $u$ with the highest floor is the *dual problem*. We need not solve it: at the best code the
-# residual itself keeps the promise (that is KKT), so near the best code the residual, scaled down a little, is nearly the best $u$. The energy minus the floor is the *duality gap*.
+# Two lines, and the floor is proved: $E(y, z) \ge \langle y, u\rangle - \tfrac12\Vert u\Vert^2$. Finding the $u$ with the highest floor is the *dual problem*. It has a picture: the floor is
+# $\tfrac12\Vert y\Vert^2 - \tfrac12\Vert y - u\Vert^2$, so the best $u$ is the promised point that lies nearest to $y$. Here are three atoms in the plane.
+#
+# **Predict:** what is the difference between $y$ and the best $u$?
+#
+# <details><summary>Answer</summary>
+#
+# It is $Wz$ for the best code $z$: the best $u$ is the residual of the best code. That residual keeps its promise to every atom; this is just what KKT says.
+# </details>
+
+# %% tags=["live"]
+from rlvebm_utils.course.widgets.dual import dual_point
+
+angles = torch.tensor([10.0, 75.0, 140.0]).deg2rad()
+plane_of_u = dual_point(
+    torch.stack([angles.cos(), angles.sin()]), torch.tensor([1.6, 1.0]), lam=0.7
+)
+plane_of_u
+
+# %% [markdown]
+# For a digit we need not solve the dual problem: near the best code the residual, scaled down a little until it keeps the promise, is nearly the best $u$. The energy minus the floor is the
+# *duality gap*.
 #
 # **Your turn.** From a code, make $u = s\,r$ with the largest $s \le 1$ that keeps the promise, and return its floor.
 
