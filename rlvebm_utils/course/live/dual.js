@@ -255,8 +255,8 @@ class Plane {
     parts.edges[j].setAttribute("d", path.join(""));
     parts.edges[j].classList.toggle("broken", broken);
     parts.names[j].classList.toggle("broken", broken);
-    parts.names[j].setAttribute("x", -(lam + 0.15) * w[0]);
-    parts.names[j].setAttribute("y", (lam + 0.15) * w[1] + 0.06);
+    parts.names[j].setAttribute("x", -(lam + 0.36) * w[0]);
+    parts.names[j].setAttribute("y", (lam + 0.3) * w[1] + 0.06);
   }
 
   tell() {
