@@ -416,7 +416,7 @@ print(f"λ_max is {top:.1f} for this digit; λ = 0.5 is {lam / top:.0%} of it")
 # <details><summary>Where does the formula for θ come from?</summary>
 #
 # From the proof of FISTA's speed. It adds up the gains of all steps with the weights θ, and the sum telescopes if $\theta_{t+1}^2 - \theta_{t+1} \le \theta_t^2$. The larger θ may grow, the better the
-# bound, so one takes equality: a quadratic equation for $\theta_{t+1}$, and the formula is its solution. After $k$ steps the distance to the least energy has been divided by about $\theta_k^2 \approx k^2/4$.
+# bound, so one takes equality: a quadratic equation for $\theta_{t+1}$, and the formula is its solution. After $k$ steps the bound on what is left above the least energy is divided by $\theta_k^2$, about $k^2/4$.
 # </details>
 #
 # **Your turn.** The line that ISTA does not have: the point ahead, from the last two codes and θ.
@@ -529,7 +529,7 @@ draw.convergence(*of_the_2)
 # How many iterations each digit spends further than 0.1 % from its least energy.
 reached = {name: (e > 1e-3 * best.energy).sum(0) for name, e in excess.items()}
 median = {name: int(n.median()) for name, n in reached.items()}
-late = {name: float((e[1000] / best.energy).max()) for name, e in excess.items()}
+late = {name: max(float((e[1000] / best.energy).max()), 1e-12) for name, e in excess.items()}
 within = [(excess[n][1:] <= bounds["bound of " + n] * (1 + 1e-9)).all() for n in ("ISTA", "FISTA")]
 for name in methods:
     print(
@@ -956,7 +956,8 @@ draw.stroke_by_stroke(y, strokes.W, Z_strokes[3], stages=(1, 2, 3, 5, 8, 13, 20,
 # (or focus it and use the arrow keys); every position is a fresh solve, started from the last code.
 
 # %% tags=["slider"]
-panels.sparse_coding_panel(strokes, Y_test[3:13], lam=lam_strokes, nonnegative=True)
+called = [f"{k + 1}: a {int(label)}" for k, label in enumerate(digits.labels[4003:4013])]
+panels.sparse_coding_panel(strokes, Y_test[3:13], lam=lam_strokes, nonnegative=True, names=called)
 
 # %% [markdown]
 # ## 8 · Draw your own digit
