@@ -877,7 +877,8 @@ others["256 of noise"] = measure(noise_atoms, lam_strokes)
 others["256 digits, signed"] = measure(dictionary, lam_signed, nonnegative=False)
 table = {f"strokes, start {i + 1}": one for i, one in enumerate(full)} | others
 for name, (explained, count, _, covered) in table.items():
-    print(f"{name:18} {explained:5.0%} of the variance, {count:2.0f} atoms of {covered:.0f} pixels")
+    pixels = 10 * round(float(covered) / 10)
+    print(f"{name:18} {explained:5.0%} explained, {count:2.0f} atoms of about {pixels} pixels")
 
 # %% tags=["claim:MNIST-1"]
 components = round(float(full[:, 1].mean()))
@@ -885,8 +886,8 @@ centred, seen = Y_test - Y_train.mean(0), Y_train - Y_train.mean(0)
 principal = torch.linalg.svd(seen, full_matrices=False).Vh[:components]
 pca = (centred @ principal.T).square().sum() / variance
 signed = others["256 digits, signed"]
-figures = {"share": full[:, 0], "nearly": full[:, 2].min(), "area": full[:, 3] / signed[3]}
-twins = [half_way[:, 0], half_way[:, 2].min(), half_way[:, 3] / signed[3]]
+figures = {"share": full[:, 0], "nearly": full[:, 2].min(), "area": full[:, 3].mean() / signed[3]}
+twins = [half_way[:, 0], half_way[:, 2].min(), half_way[:, 3].mean() / signed[3]]
 figures |= {f"half_{name}": twin for name, twin in zip(list(figures), twins, strict=True)}
 rivals = torch.stack([signed[0], pca])
 claim(

@@ -429,7 +429,7 @@ def kink_panel(dictionary, ends: torch.Tensor, names: Sequence[str], *, lam: flo
         {"s": linear_slider(0, 1, 0.5, label="s", step=0.005, digits=3)},
         title="Walk y across a kink: who enters, who leaves?",
         headline="atoms in use",
-        stills=("s", [0.0, 0.4, 0.7, 1.0]),
+        stills=("s", [0.0, 0.4, 1.0]),
     )
 
 
