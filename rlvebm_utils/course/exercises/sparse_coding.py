@@ -11,6 +11,7 @@ from .turn import Exercise, Mistake
 
 
 def numbers(*values) -> Tensor:
+    """A float64 tensor."""
     return torch.tensor(values, dtype=torch.float64)
 
 
@@ -23,6 +24,7 @@ V = numbers(2.0, 0.5, -0.25, -1.5)
 
 
 def energy_of(y, W, z, lam):
+    """½‖y − Wz‖² + λ‖z‖₁ of one sample and one code."""
     r = y - W @ z
     return 0.5 * r @ r + lam * torch.linalg.vector_norm(z, 1)
 
@@ -55,6 +57,7 @@ ENERGY = Exercise(
 
 
 def shrink(v, t):
+    """v less what of it lies within ±t: the projection onto that interval."""
     return v - v.clamp(-t, t)
 
 
@@ -86,6 +89,7 @@ SHRINK = Exercise(
 
 
 def ista_step(y, W, z, lam, L):
+    """One step of ISTA."""
     return shrink(z + W.T @ (y - W @ z) / L, lam / L)
 
 
@@ -121,6 +125,7 @@ STEP = Exercise(
 
 
 def violation(y, W, z, lam):
+    """The largest violation of the optimality conditions over the entries of a code."""
     c = W.T @ (y - W @ z)
     idle = (c.abs() - lam).clamp(min=0)
     return torch.where(z == 0, idle, (c - lam * z.sign()).abs()).max()
@@ -157,6 +162,7 @@ KKT = Exercise(
 
 
 def lambda_max(y, W):
+    """‖Wᵀy‖_∞: from this λ on the best code is empty."""
     return torch.linalg.vector_norm(y @ W, float("inf"))
 
 
@@ -184,6 +190,7 @@ LAMBDA_MAX = Exercise(
 
 
 def look_ahead(z, z_last, theta, theta_next):
+    """The point ahead of z: on the line from the last code through z."""
     return torch.lerp(z_last, z, 1 + (theta - 1) / theta_next)
 
 
@@ -215,6 +222,7 @@ AHEAD = Exercise(
 
 
 def lower_bound(y, W, z, lam):
+    """The floor that the residual proves, scaled down until it is feasible."""
     r = y - W @ z
     u = r * (lam / (W.T @ r).abs().max()).clamp(max=1)
     return 0.5 * (y @ y - (y - u) @ (y - u))
@@ -260,6 +268,7 @@ BOUND = Exercise(
 
 
 def rescaled(W, z):
+    """The code for columns of length 1 that leaves Wz as it is."""
     return z * W.square().sum(0).sqrt()
 
 
@@ -288,6 +297,7 @@ RESCALE = Exercise(
 
 
 def shrink_nonnegative(v, t):
+    """The shrinkage of weights that may not be negative."""
     return torch.relu(v - t)
 
 
