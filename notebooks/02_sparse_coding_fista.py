@@ -627,6 +627,12 @@ print(f"the package stops after {int(run.iterations)}, certified to 1e-8: {bool(
 # The floor proves more than a number. Its best $u$ is the residual of the best code, and a $u$ whose gap is $g$ cannot be further from it than $\sqrt{2g}$. So if
 # $|w_j^\top u| + \Vert w_j\Vert\sqrt{2g} < \lambda$, atom $j$ is idle in the best code. It can be left out from now on, for good. This is the *gap-safe rule* (Ndiaye, Fercoq, Gramfort and Salmon, 2017), and
 # *screening* is what makes the fastest lasso solvers fast. How many of the atoms does it prove idle, and when?
+#
+# <details><summary>Why √(2g)?</summary>
+#
+# The floor is $\tfrac12\Vert y\Vert^2 - \tfrac12\Vert y - u\Vert^2$, and the best $u^*$ is the nearest promised point to $y$. The promised set is convex, so going from $u^*$ to another promised $u$ costs at least $\tfrac12\Vert u - u^*\Vert^2$
+# of the floor; and the gap is at least that. Then $|w_j^\top u^*|$ is at most $|w_j^\top u| + \Vert w_j\Vert\,\Vert u - u^*\Vert$. If that is below λ, KKT at the best code says that atom $j$ is idle.
+# </details>
 
 
 # %%
@@ -696,7 +702,7 @@ panels.kink_panel(few, Y_test[[3, 5]], names, lam=lam)
 # %% [markdown]
 # So $z(y)$ is piecewise *affine* (straight pieces with an offset, from the λ in the equations), like the output of a ReLU network. The same holds along another line: fix $y$ and let λ fall from
 # $\lambda_{\max}$ to the one that is wanted. Between two kinks the code is a straight line that one linear system gives, and the next kink is where the first entry reaches zero or the first correlation reaches
-# λ. To walk from kink to kink in this way is the **homotopy method**, also known as LARS (Osborne, Presnell and Turlach, 2000; Efron, Hastie, Johnstone and Tibshirani, 2004). It solves the problem exactly, for *all* λ.
+# λ. To walk from kink to kink in this way is the **homotopy method** (Osborne, Presnell and Turlach, 2000); LARS (Efron, Hastie, Johnstone and Tibshirani, 2004) is nearly the same walk. It solves the problem exactly, for *all* λ.
 #
 # The second reading is about the data: each reconstruction lies in the subspace that its few active atoms span, and another digit uses another subspace. So the digits are approximated by a *union of many
 # small flat pieces*, where PCA has one flat piece for all. We measure that at the end of the next section, with atoms that deserve it.
