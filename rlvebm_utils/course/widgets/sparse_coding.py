@@ -384,8 +384,8 @@ class _Floor(Scene):
             Line(s[kept], floor[kept], GREEN, width=3),
             Line(a["s"], a["floor"], GREEN if holds else VERMILION, dots=6),
         ]
-        words = "E of the code (blue), least E (dashed); floor proved (green), not (red)"
-        reach = "|w_jᵀu|, orange where it is past λ (the middle line)"
+        words = "E blue, least E dashed; floor green if proved"
+        reach = "|w_jᵀu|, orange where past λ (middle line)"
         return [
             Chart(lines, words, "s", (0, 1.2), (0, top), yticks=levels(top)),
             Stems(a["wu"], reach, f"atoms 1 to {a['wu'].size}", 2 * self.lam, marked=a["past"]),
@@ -493,7 +493,7 @@ class _Walk(Scene):
         shown = a["active"][:STROKES]
         captions = [f"{self.names[j]}: {signed(z[j], 2)}" for j in shown]
         picture = self.Y[a["row"]].reshape(self.shape).numpy()
-        words = "entries of z, the six largest in colour; thin lines: kinks"
+        words = "z, six largest in colour; thin lines: kinks"
         rebuilt = self.decoded[a["row"]].reshape(self.shape).numpy()
         ticks = [(float(k), signed(k, 0)) for k in range(int(low), int(high) + 1)]
         return [
