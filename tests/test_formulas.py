@@ -110,6 +110,26 @@ def optimality():
     assert (kkt_residual(DICTIONARY, Y, BEST, LAM) < 1e-4).all()
 
 
+def active_atoms_are_linear():
+    for y, z in zip(Y, BEST, strict=True):
+        A = z != 0
+        close(W[:, A].T @ (y - W[:, A] @ z[A]), LAM * z[A].sign(), atol=1e-5)
+
+
+def floor_under_every_code():
+    """Both lines of the proof, for vectors that keep the promise to every atom, just so."""
+    for seed in range(20):
+        u = normal(5, 8, seed=seed)
+        u = u * LAM / (u @ W).abs().amax(1, keepdim=True)
+        r, size = Y - Z @ W.T, LAM * Z.abs().sum(1)
+        close(r, Y - sum(Z[:, j, None] * W[:, j] for j in range(12)))
+        assert (E(Y, Z) >= (r * u).sum(1) - half(u) + size).all()
+        spare = LAM * Z.abs() - Z * (u @ W)
+        close((r * u).sum(1) + size, (Y * u).sum(1) + spare.sum(1))
+        assert (spare >= -1e-12).all()
+        assert (free(Y, LAM) >= (Y * u).sum(1) - half(u)).all()
+
+
 def momentum():
     codes = [fista(DICTIONARY, Y, LAM, max_iter=k, **PLAIN).z for k in range(1, 6)]
     z, v, theta = torch.zeros_like(Z), torch.zeros_like(Z), 1.0
@@ -140,6 +160,15 @@ def largest_lambda():
     """For strokes: z ≥ 0."""
     top = lambda_max(DICTIONARY, Y, nonnegative=True)
     close(top, torch.stack([Y @ W[:, j] for j in range(12)]).amax(0).clamp(min=0))
+
+
+def largest_lambda_signed():
+    top = lambda_max(DICTIONARY, Y)
+    close(top, torch.stack([(Y @ W[:, j]).abs() for j in range(12)]).amax(0))
+    assert not torch.equal(top, lambda_max(DICTIONARY, Y, nonnegative=True))
+    for part, empty in ((1.001, True), (0.999, False)):
+        z = fista(DICTIONARY, Y, part * top, tol=1e-12).z
+        assert ((z == 0).all(1) == empty).all()
 
 
 def stacked():
@@ -321,9 +350,16 @@ FORMULAS = {
         W_e = \tfrac1L W, \qquad S = I - \tfrac1L W^\top W, \qquad \theta = \tfrac\lambda L
     """,
     optimality: r"c_j = \lambda\,\text{sign}(z_j) \;\text{ where } z_j \ne 0, \qquad |c_j| \le \lambda \;\text{ where } z_j = 0",
+    active_atoms_are_linear: r"W_A^\top(y - W_Az_A) = \lambda\,\text{sign}(z_A)",
+    floor_under_every_code: r"""
+        E(y, z) = \tfrac12\Vert r\Vert^2 + \lambda\Vert z\Vert_1 \;\ge\; \langle r, u\rangle - \tfrac12\Vert u\Vert^2 + \lambda\Vert z\Vert_1
+        r = y - \sum_j z_jw_j
+        \langle r, u\rangle + \lambda\Vert z\Vert_1 = \langle y, u\rangle + \sum_j \big(\lambda|z_j| - z_j\,w_j^\top u\big) \;\ge\; \langle y, u\rangle
+    """,
     momentum: r"v(t) = z(t) + \beta_t\,\big(z(t) - z(t-1)\big), \qquad \beta_t = \frac{\theta_t - 1}{\theta_{t+1}}, \quad \theta_{t+1} = \tfrac12\Big(1 + \sqrt{1 + 4\theta_t^2}\Big),\quad \theta_1 = 1",
     rates: r"\text{ISTA: } \frac{L\,\Vert z^*\Vert^2}{2k}, \qquad \text{FISTA: } \frac{2L\,\Vert z^*\Vert^2}{(k+1)^2}",
     learning_lowers_the_energy: r"\min_W \sum_i \min_{z_i} \; \tfrac12\Vert y_i - Wz_i\Vert^2 + \lambda\Vert z_i\Vert_1",
+    largest_lambda_signed: r"\lambda_{\max} = \max_j |w_j^\top y|",
     largest_lambda: r"\lambda_{\max} = \max_j w_j^\top y",
     stacked: r"""
         \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1 + \tfrac{\alpha}{2}\Vert z - \text{Enc}(y)\Vert^2
