@@ -12,8 +12,6 @@
 # **You will take handwritten digits apart into a few pen strokes, with an algorithm of five lines that you write yourself, and
 # you will be able to prove how close to the best answer it came.**
 #
-# ![A row of pictures: a handwritten digit appears one pen stroke at a time until it is complete](../images/stroke_by_stroke.png)
-#
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/02_sparse_coding_fista.ipynb)
 #
 # **After this notebook you can**
@@ -78,6 +76,7 @@ from rlvebm_utils.course.data import load_digits
 from rlvebm_utils.course.exercises import your_turn
 from rlvebm_utils.course.live.strokes import load_strokes
 from rlvebm_utils.course.plots import sparse_coding as draw
+from rlvebm_utils.course.plots.diagrams import show_diagram
 from rlvebm_utils.course.settled import length
 from rlvebm_utils.course.widgets import sparse_coding as panels
 
@@ -480,8 +479,9 @@ claim("ERR-2", same=same_fista, E_ista=above[0], E_fista=above[1])
 # Multiply the update out: $z - \tfrac1L W^\top(Wz - y) = \tfrac1L W^\top y + S z$ with $S = I - \tfrac1L W^\top W$. The sample enters once, through $\tfrac1L W^\top$;
 # after that the code runs around a loop of one matrix $S$, a sum, and shrinkage. The lecture draws this as its figure 2; here is ours, with the momentum. Keep it in
 # mind: in notebook 03 the boxes of this graph are learned.
-#
-# ![Computation graph: y passes through the matrix W transposed over L into a sum, then shrinkage by lambda over L gives the new code; the code returns through the momentum extrapolation and the matrix S into the sum](../images/fista_graph.svg)
+
+# %%
+show_diagram("fista_graph")
 
 # %% tags=["claim:FISTA-2"]
 b, S = W.T @ y / L, torch.eye(256) - W.T @ W / L  # y enters in b alone
