@@ -24,10 +24,11 @@ from tools.notebooks import FOLDER
 from tools.panels import tags
 
 SEEDS = range(3)
-STEPS = {"learned": 1600, "relatives": 800}
+STEPS = {"psd": 1280, "learned": 1600, "relatives": 1600}
 NAMES = ("W_e", "S", "theta")
 SUBSETS = [choice for size in (1, 2, 3) for choice in combinations(NAMES, size)]
 PATCHES = 6  # whose codes are kept
+SHOWN = 7  # the patch whose code the encoder's guess is shown beside
 
 
 def recipe(path: Path = FOLDER / "03_lista.py") -> dict:
@@ -50,6 +51,17 @@ def rounded(value, digits: int = 5):
     if isinstance(value, list | tuple):
         return [rounded(one, digits) for one in value]
     return float(f"{value:.{digits}g}")
+
+
+def together(cells: dict, seed: int, share: float = 1) -> dict:
+    """Encoder and dictionary trained together: the record, and the codes of one patch."""
+    steps = int(share * length(STEPS["psd"]))
+    record, W, W_e, theta = cells["train_together"](seed, steps)
+    if (seed, share) != (0, 1):
+        return {"record": record}
+    y = cells["Y_test"][SHOWN]
+    best = cells["encode"](cells["Dictionary"](W), y, cells["lam"]).z
+    return {"record": record, "best": best, "guess": cells["guess_of"](y, W_e, theta)}
 
 
 def learned(cells: dict, choice: tuple[str, ...], seed: int, share: float = 1) -> dict:
@@ -76,6 +88,8 @@ def counted(cells: dict, data: tuple, seed: int, share: float = 1) -> dict:
 
 def jobs(cells: dict) -> Iterator[tuple[str, Callable[[float], dict]]]:
     """A name for each training, and what does it for a share of its length."""
+    for seed in SEEDS:
+        yield f"psd/{seed}", lambda share, s=seed: together(cells, s, share)
     for choice in SUBSETS:
         for seed in SEEDS:
             name = f"learned/{'+'.join(choice)}/{seed}"
