@@ -48,8 +48,8 @@ class LISTA(nn.Module):
     """An encoder y ↦ z of K = ``steps`` steps for min_z ½‖y − Wz‖² + λ‖z‖₁ (and z ≥ 0 if asked).
 
     dictionary: an operator such as :class:`Dictionary`; the network has its dtype and device. lam:
-    the λ > 0 to train for. steps: K ≥ 1; a step costs two products, ``decode`` and ``adjoint``
-    (2dn multiply–adds; FISTA with a precomputed WᵀW pays n² where that is less), the first step one.
+    the λ > 0 to train for. steps: K ≥ 1; a step costs ``decode`` and ``adjoint``, 2dn multiply–adds
+    (FISTA with a precomputed WᵀW pays n², where that is less), and the first step half of it.
     shared: the same A and B at every step, as in the lecture, or (the default) a pair for each.
 
     What is learned: ``A`` (K or 1, d, n); ``B`` (K − 1 or 1, d, n), which the first step, with z =

@@ -92,7 +92,9 @@ def check_panel(panel) -> None:
     panel.box.scroll_into_view_if_needed()
     first = panel.shown()
     handles, lists = panel.handles(), panel.box.locator("select").all()
-    assert len(handles) + len(lists) == len(panel.due()["values"]), "a control of another kind"
+    boxes = panel.box.locator("input[type=checkbox]").all()
+    controls = len(handles) + len(lists) + len(boxes)
+    assert controls == len(panel.due()["values"]), "a control of another kind"
     assert handles
     for handle in handles:
         check_names(handle)
@@ -101,6 +103,11 @@ def check_panel(panel) -> None:
     for choices in lists:
         before = panel.shown()
         choices.select_option(index=choices.locator("option").count() - 1)
+        after = panel.shown()
+        assert after.words != before.words and after.pixels != before.pixels
+    for box in boxes:
+        before = panel.shown()
+        box.click()
         after = panel.shown()
         assert after.words != before.words and after.pixels != before.pixels
     panel.box.get_by_role("button", name="Reset").click()

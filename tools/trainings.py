@@ -113,7 +113,8 @@ def main(to: Path = FILE) -> None:
     """Train everything; what is in the file ``to`` + ".part" already is not done again."""
     part = to.with_suffix(".part")
     done = json.loads(part.read_text("utf-8")) if part.exists() else {}
-    for name, work in jobs(recipe()):
+    cells = recipe()
+    for name, work in jobs(cells):
         if name not in done:
             done[name] = {"full": rounded(work(1)), "half": rounded(work(0.5))}
             part.write_text(json.dumps(done), "utf-8")
@@ -121,7 +122,7 @@ def main(to: Path = FILE) -> None:
     told = {
         "made_by": "python -m tools.trainings",
         "seeds": list(SEEDS),
-        "steps": {**STEPS, "depths": recipe()["depths"]},
+        "steps": {**STEPS, "depths": cells["depths"]},
         "torch": torch.__version__,
         "sha256": hashlib.sha256(json.dumps(done).encode()).hexdigest(),
         "results": done,

@@ -32,62 +32,44 @@ def cost(
     each point the iterations, and dotted what growth in proportion would be.
     """
     figure, (left, right) = style.new_figure(1, 2, height=3.9)
-    _line(left, by_atoms, style.BLUE, "other patches as atoms")
-    _line(left, learned, style.GREEN, "learned atoms", low=True)
-    _line(right, by_size, style.VERMILION, "other patches as atoms")
+    _line(left, by_atoms, style.BLUE, "other patches as atoms", (-7, 6))
+    _line(left, learned, style.GREEN, "learned atoms", (6, -12))
+    _line(right, by_size, style.VERMILION, "other patches as atoms", (-7, 6))
     left.set(xlabel="atoms n, at d = 100 pixels", ylabel="multiply–adds of one code")
     right.set(xlabel="pixels d, at n = 2d atoms")
     left.axvline(200, color=style.GREY, lw=0.8, ls="--")
-    left.text(205, left.get_ylim()[0] * 1.3, "n = 2d: from here\n2dn is cheaper", fontsize=8)
-    left.set_title("8 times the atoms: more than 100 times the work")
-    right.set_title("10 times the pixels: more than 250 times")
+    left.text(205, 1.2 * left.get_ylim()[0], "n = 2d: from here\n2dn is cheaper", fontsize=8)
+    for ax, sizes in ((left, by_atoms), (right, by_size)):
+        ax.set_xticks(list(sizes), list(sizes))
+        ax.minorticks_off()
+        ax.legend(fontsize=9, loc="upper left", title="at the points: iterations")
+    left.set_title("8 × the atoms, > 100 × the work")
+    right.set_title("10 × the pixels, > 250 × the work")
     told = [
-        ", ".join(f"{k}: {v:.1e} ({i:.0f} iterations)" for k, (i, v) in m.items())
+        ", ".join(f"{k}: {i} iterations" for k, (i, _) in m.items())
         for m in (by_atoms, learned, by_size)
     ]
     style.show(
         figure,
-        "Multiply–adds for the code of one sample, both axes logarithmic. Left, by number of "
-        f"atoms: other patches {told[0]}; learned atoms {told[1]}. Right, by number of pixels: "
-        f"{told[2]}. All lines are much steeper than growth in proportion, the dotted lines.",
+        "Multiply–adds for the code of one sample, both axes logarithmic, all lines much steeper "
+        f"than growth in proportion, the dotted lines. Left, by number of atoms: other patches "
+        f"{told[0]}; learned atoms need less than half of them. Right, by number of pixels: "
+        f"{told[2]}. At n = 2d the left line bends: from there 2dn is cheaper than n².",
     )
 
 
-def _line(ax, prices: Mapping[int, Price], color: str, label: str, low: bool = False) -> None:
+def _line(ax, prices: Mapping[int, Price], color: str, label: str, shift: tuple) -> None:
+    """Work against size, with the iterations at each point, and growth in proportion, dotted."""
     sizes, work = list(prices), [v for _, v in prices.values()]
     ax.loglog(sizes, work, "o-", color=color, label=label)
     ax.loglog(sizes, [work[0] * k / sizes[0] for k in sizes], ":", color=color, lw=1.2)
+    look = {"textcoords": "offset points", "fontsize": 9, "color": color}
+    look["ha"] = "right" if shift[0] < 0 else "left"
     for k, (iterations, v) in prices.items():
-        ax.annotate(
-            f"{iterations:.0f}",
-            (k, v),
-            (5, -13) if low else (-6, 7),
-            textcoords="offset points",
-            fontsize=9,
-            color=color,
-            ha="left" if low else "right",
-        )
-    if not low:
-        ax.set_xticks(sizes, sizes)
-        ax.minorticks_off()
-        ax.text(
-            sizes[-1],
-            work[0] * sizes[-1] / sizes[0],
-            "in proportion ",
-            fontsize=8,
-            ha="right",
-            va="bottom",
-        )
-    ax.margins(0.12, 0.1)
-    ax.text(
-        sizes[-1],
-        work[-1],
-        label + "  ",
-        ha="right",
-        va="bottom" if not low else "top",
-        fontsize=9,
-        color=color,
-    )
+        ax.annotate(str(iterations), (k, v), shift, **look)
+    told = {"fontsize": 8, "ha": "right", "va": "bottom", "color": color}
+    ax.text(sizes[-1], work[0] * sizes[-1] / sizes[0], "in proportion ", **told)
+    ax.margins(0.14, 0.12)
 
 
 @style.styled
@@ -109,7 +91,7 @@ def encoder(
     left.set(ylim=(0, 1.25 * float(of_zero.max())))
     left.set_title("D falls, and stays above zero")
     best, guess = np.asarray(best), np.asarray(guess)
-    order = np.argsort(-np.abs(best), kind="stable")
+    order = np.argsort(-np.abs(best) - 1e-3 * np.abs(guess), kind="stable")
     place = np.arange(max((best != 0).sum(), (guess != 0).sum()))
     shown = order[: len(place)]
     right.vlines(place, 0, best[shown], color=style.BLUE, lw=3, label="best code")
@@ -133,8 +115,8 @@ def signs(excess: Mapping[str, Sequence[float]], at_zero: float) -> None:
     for (name, values), color in zip(excess.items(), (style.BLUE, style.VERMILION), strict=True):
         ax.semilogy(np.arange(1, len(values) + 1), values, color=color, label=name)
     ax.axhline(at_zero, color=style.GREY, ls="--", lw=1.4, label="the empty code z = 0")
-    ax.set(xlabel="iteration", ylabel="excess", yticks=[1e-4, 1e-3, 1e-2, 1e-1, 1, 10])
-    ax.set_yticklabels(["0.01 %", "0.1 %", "1 %", "10 %", "100 %", "1000 %"])
+    ax.set(xlabel="iteration", ylabel="excess", ylim=(None, 4))
+    ax.set_yticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
     ax.set_title("With + it reaches the best code; with − it settles somewhere else")
     ax.legend(loc="center right", bbox_to_anchor=(1, 0.4))
     ends = "; ".join(f"{name} ends at {100 * v[-1]:.1g} %" for name, v in excess.items())
@@ -299,17 +281,22 @@ def other_lambda(ratios: Sequence[float], full: Tensor, half: Tensor) -> None:
     ax.set_xticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
     ax.set_yticks([0.01, 0.1, 1, 10], ["1 %", "10 %", "100 %", "1000 %"])
     ax.minorticks_off()
-    ax.legend(fontsize=9, loc="center right", title="dashed: half of the training")
-    places = {"¼": 0, "½": 2, "1": 4, "2": 6, "4": 8}
-    ax.set_title(
-        f"At ½ λ: as trained {100 * full[0][2]:.0f} %, scaled {100 * full[1][2]:.0f} %; "
-        f"at 2 λ: {100 * full[0][6]:.0f} % and {100 * full[1][6]:.0f} %"
-    )
+    ax.legend(fontsize=9, loc="upper right", title="dashed: half of the training")
+    ax.set_title("Scaled thresholds help where λ is larger, and do harm where it is smaller")
     told = "; ".join(
-        f"{name} " + ", ".join(f"{100 * values[i]:.0f} % at {at}" for at, i in places.items())
+        f"{name} " + ", ".join(f"{rough(values[i])} at {at}" for at, i in PLACES.items())
         for name, values in zip(names, full, strict=True)
     )
     style.show(figure, f"Excess against the ratio of test λ and training λ: {told}.")
+
+
+PLACES = {"½": 2, "1": 4, "2": 6}
+
+
+def rough(share: float) -> str:
+    """A share whose second digit depends on how long was trained: in one digit."""
+    power = 10.0 ** np.floor(np.log10(100 * float(share)))
+    return f"{power * round(100 * float(share) / power):g} %"
 
 
 @style.styled

@@ -18,7 +18,7 @@ from ...operators import Dictionary
 from ...penalties import soft_threshold
 from ..plots.style import BLUE, GREEN, GREY, VERMILION
 from .panel import Scene, SliderPanel, check_box, linear_slider, log_slider, picker, stops
-from .parts import EDGE, GRID, TEXT, Picture, Stems, colours, img, number, tile
+from .parts import EDGE, GRID, TEXT, Picture, Stems, colours, img, nice_ceiling, number, tile
 from .sparse_coding import one_thread
 
 MOST = 10  # atoms on the map of who silences whom
@@ -29,8 +29,10 @@ NARROW = 'rlv-stems" style="flex:1 1 260px;max-width:290px"'
 
 
 def percent(share: float) -> str:
-    """A share as a reader wants it: ``2.6 %``, and ``350 %`` without a point."""
-    return f"{100 * share:.1f} %" if share < 1 else f"{100 * share:.0f} %"
+    """A share as a reader wants it: ``2.6 %``; what is out of all proportion by its size alone."""
+    if share < 1:
+        return f"{100 * share:.1f} %"
+    return "over 100 %" if share < 10 else "over 1000 %"
 
 
 # ---- parts of the pictures ----
@@ -164,7 +166,7 @@ class Bars:
     title: str
     still: bool = True
 
-    height = 0.9
+    height = 0.55
 
     def html(self) -> str:
         """What the panel shows."""
@@ -189,6 +191,9 @@ class Bars:
         """The same with matplotlib."""
         shades = [VERMILION if name == self.chosen else PALE for name in self.values]
         axes.barh(list(self.values), [100 * v for v in self.values.values()], color=shades)
+        for row, value in enumerate(self.values.values()):
+            axes.text(100 * value + 0.5, row, percent(value), va="center", fontsize=8)
+        axes.set_xlim(0, 120 * max(self.values.values()))
         axes.invert_yaxis()
         axes.set(xlabel="%")
         axes.tick_params(labelsize=8)
@@ -196,6 +201,8 @@ class Bars:
 
 class Narrow(Stems):
     """Stems of which three stand side by side, so that atoms can be compared across codes."""
+
+    height = 0.4
 
     def html(self) -> str:
         """What the panel shows."""
@@ -319,7 +326,7 @@ class _Learned(Scene):
         }
 
     def draw(self, a):
-        top = 1.2 * float(max(self.best.z.abs().max(), 1e-9))
+        top = nice_ceiling(float(self.best.z.abs().max()))
         wrong = ((a["z"] != 0) & (a["best"] == 0)).nonzero()[:, 0].tolist()
         return [
             Bars(self.means, a["choice"], "learned: energy above the least, mean of 3 seeds"),
@@ -414,9 +421,9 @@ class _Rounds(Scene):
             )
         }
         wrong = ((z != 0) & (a["best"] == 0)).nonzero()[:, 0].tolist()
-        top = 1.5 * float(a["best"].abs().max())
+        top = nice_ceiling(float(a["best"].abs().max()))
         return [
-            Silencing(atoms, a["pushes"], "who (column) silences whom (row)", 0.5),
+            Silencing(atoms, a["pushes"], "who (column) silences whom (row)", 1.0),
             Picture(y.reshape(side, side), "patch y", still=False, **look),
             Picture(self.dictionary.decode(z).reshape(side, side), "Wz", **look),
             Falling(lines, a["round"], "energy above the least", "round", (0.003, 30)),
@@ -533,11 +540,8 @@ class _Promise(Scene):
     def draw(self, a):
         both = self.gaps[self.names[a["data"]]]
         lines = {
-            f"from {'zero' if start == 'zero' else 'LISTA-3'}": (
-                gap.median(1).values.tolist(),
-                colour,
-            )
-            for (start, gap), colour in zip(both.items(), (GREY, BLUE), strict=True)
+            f"from {said}": (both[start].median(1).values.tolist(), colour)
+            for start, said, colour in (("zero", "zero", GREY), ("network", "LISTA-3", BLUE))
         }
         lines["the promise"] = ([a["promise"]] * len(both["zero"]), GREEN)
         at = round(float(a["needed"]["network"].median()))
