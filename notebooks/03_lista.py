@@ -316,7 +316,7 @@ claim("LISTA-2", D=D, of_zero=of_zero, above=above, one_step=one_step, **figures
 # $D$ falls to a small part of what the guess $z = 0$ would have, and stays far above zero. (With twice the steps it falls by a tenth more: dictionary and encoder go on adapting to each other.) The control is one untrained step of ISTA
 # on the same dictionary, a guess at the same cost: its excess is several times as large.
 #
-# Look at the right panel: the large coefficients are about right. What the guess lacks is *competition*. In the best code
+# Look at the right panel: the two largest coefficients are right. Of the others some are too large and some are missing. What the guess lacks is *competition*. In the best code
 # an atom that explains an edge silences its neighbours; a single layer computes every coefficient without knowing the others. For that the
 # code has to look at itself, at least once.
 #
@@ -776,7 +776,7 @@ def small_digits(seed):
 #
 # <details><summary>Answer</summary>
 #
-# About 8, 19 and 25 in distance; 6, 14 and 21 in energy. The first round replaces the most; each further one adds less. The figure and the table below have the exact numbers, and how much they vary.
+# About 8, 19 and 25 in distance; 6, 15 and 22 in energy. The first round replaces the most; each further one adds less. The figure and the table below have the exact numbers, and how much they vary.
 #
 # </details>
 
@@ -814,7 +814,7 @@ figures = {
 claim("LISTA-4", **figures)
 
 # %% [markdown]
-# Few rounds replace many iterations, on patches and on digits, in all runs: **the lecture's statement holds**. It also varies little: which pictures are held out moves the count by an iteration or two.
+# Few rounds replace many iterations, on patches and on digits, in all runs: **the lecture's statement holds**. It also varies little: which pictures are held out and which seed was taken moves the count by at most three iterations, and networks of half the training fall behind by one or two.
 #
 # ### Is that a fair count?
 #
@@ -1096,7 +1096,7 @@ def lam_for(c, lam):
 #
 # - **Another λ**, or samples of another contrast: the network does not know. Scaled thresholds help upwards and do harm downwards.
 # - **More rounds than it was trained for**: the learned recurrence need not have the best code as its fixed point.
-# - **A single layer** has no competition between atoms: too many small coefficients.
+# - **A single layer** has no competition between atoms: each coefficient is computed as if the others were not there.
 # - **A test set cut from the training images** flatters: neighbouring patches share their edges.
 # - **A certificate used to reject**: it is loose for rough codes. Use it to decide when to stop.
 #

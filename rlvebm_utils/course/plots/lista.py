@@ -99,12 +99,12 @@ def encoder(
     right.axhline(0, color=style.GREY, lw=0.8)
     right.set(xlabel="atom, largest coefficient first", ylabel="coefficient")
     right.set_title("One patch: best code and guess")
-    right.legend(fontsize=9, loc="upper right", bbox_to_anchor=(1, 0.35))
+    right.legend(fontsize=9, loc="upper right")
     style.show(
         figure,
         f"Left: D on held-out patches falls from {D[0]:.1f} to {D[-1]:.1f} while training; the "
         f"guess 0 ends at {of_zero[-1]:.1f}. Right: the coefficients of one patch, as stems the "
-        "best code, as dots the encoder's guess: close where they are large, too many small ones.",
+        "best code, as dots the encoder's guess: close for the largest, off or missing for others.",
     )
 
 
