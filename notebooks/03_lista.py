@@ -1008,9 +1008,10 @@ relative = {
 panels.promise_panel(relative)
 
 # %% [markdown]
-# And keep to what the network knows: bring the samples to the contrast of its training. For $cy$, `c * network(y)` is far better than `network(c * y)`; it is the line «as trained» of the sweep.
+# And keep to what the network knows. Where the contrast is higher than in training, bring it down: for $c > 1$, `c * network(y)` is far better than `network(c * y)` (the line «as trained» of the sweep, to the left). Where it is lower, leave it: there the
+# line «scaled», to the right, is the better one.
 #
-# If you want a quick warning instead of a proof, compare with what is usual: `network.trusted(y)` says whether a code's gap is no larger than that of 99 % of the training samples. It finds samples of the wrong contrast; it says nothing of how good a code is.
+# If you want a quick warning instead of a proof, compare with what is usual: `network.trusted(y)` says whether a code's gap is no larger than that of 99 % of the training samples. It finds samples whose contrast is too high; how good a code is it does not say.
 # A few iterations of FISTA without any check help as well: from the network's code, the excess on held-out photographs falls like this.
 
 # %%

@@ -118,7 +118,7 @@ def test_what_is_learned():
     panel.controls["patch"].value = 3
     z = np.array(runs["W_e+S/0"]["codes"])[2]
     told = shown(panel)
-    assert told["energy above the least, all unseen patches"] == "11.0 %"
+    assert told["energy above the least, all held-out patches"] == "11.0 %"
     assert told["spread of the seeds"] == "2.0 %"
     assert told["this patch"] == percent(E(z, rows=2) / BEST.energy[2].item() - 1)
     assert told["non-zeros ‖z‖₀"] == str((z != 0).sum())
@@ -128,7 +128,7 @@ def test_what_is_learned():
     assert float(chosen["width"]) == pytest.approx(max(widths) * 0.11 / 0.4, abs=0.1)
     for name in ("W_e", "S"):
         panel.controls[name].value = False
-    assert shown(panel)["energy above the least, all unseen patches"] == "40.0 %"
+    assert shown(panel)["energy above the least, all held-out patches"] == "40.0 %"
     assert "Learned: nothing" in panel.html
 
 

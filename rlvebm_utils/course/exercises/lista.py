@@ -12,6 +12,7 @@ from .turn import Exercise, Mistake
 
 
 def multiply_adds(d: int, n: int, iterations: int) -> int:
+    """The multiply–adds of one code: Wᵀy, and so many iterations."""
     total = d * n  # Wᵀy, once
     for _ in range(iterations):
         total += n * n if n < 2 * d else d * n + n * d
@@ -19,6 +20,7 @@ def multiply_adds(d: int, n: int, iterations: int) -> int:
 
 
 def longer(W: Tensor, y: Tensor, guess: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """W (d × n) and y (N, d) with the pull to a guess (N, n) built in: (d + n × n), (N, d + n)."""
     d, n = W.shape
     W_longer, y_longer = W.new_zeros(d + n, n), y.new_zeros(len(y), d + n)
     W_longer[:d], y_longer[:, :d] = W, y
@@ -29,16 +31,18 @@ def longer(W: Tensor, y: Tensor, guess: Tensor, alpha: float) -> tuple[Tensor, T
 
 
 def one_round(y: Tensor, z: Tensor, W_e: Tensor, S: Tensor, theta: Tensor) -> Tensor:
+    """shrink(W_eᵀy + Sz, θ) of a batch: y (N, d), z (N, n) → (N, n)."""
     return soft_threshold((W_e.T @ y.T + S @ z.T).T, theta)
 
 
 def energy_loss(y: Tensor, z: Tensor, W: Tensor, lam: float) -> Tensor:
-    """The square multiplied out: ½‖y‖² − ⟨Wᵀy, z⟩ + ½⟨z, WᵀWz⟩."""
+    """The mean energy, the square multiplied out: ½‖y‖² − ⟨Wᵀy, z⟩ + ½⟨z, WᵀWz⟩."""
     square = 0.5 * (y * y).sum() - (z * (y @ W)).sum() + 0.5 * (z * (z @ (W.T @ W))).sum()
     return (square + lam * z.abs().sum()) / len(y)
 
 
 def catches_up(curve: Tensor, value: float) -> int:
+    """The first iteration, from 1, whose error is no larger than ``value``."""
     for iteration, error in enumerate(curve.tolist(), start=1):
         if error <= value:
             return iteration
@@ -46,15 +50,18 @@ def catches_up(curve: Tensor, value: float) -> int:
 
 
 def proved(E: Tensor, gap: Tensor, share: float) -> Tensor:
+    """Whether E is certainly at most (1 + share) times the least energy; (N,) or any shape."""
     least = E - gap  # no code has a lower energy
     return (E - least) / least <= share
 
 
 def network_cost(d: int, n: int, K: int) -> int:
+    """The multiply–adds of K rounds with a free S."""
     return sum(rows * columns for rows, columns in [(d, n), *[(n, n)] * (K - 1)])
 
 
 def coupled(A: Tensor, W: Tensor) -> Tensor:
+    """S = I − AᵀW (n × n), entry by entry."""
     rows = [
         [(i == j) - float(A[:, i] @ W[:, j]) for j in range(W.shape[1])] for i in range(len(A.T))
     ]
@@ -62,6 +69,7 @@ def coupled(A: Tensor, W: Tensor) -> Tensor:
 
 
 def lam_for(c: float, lam: float) -> float:
+    """The λ at which the code of cy is c times that of y at ``lam``."""
     return lam * c
 
 

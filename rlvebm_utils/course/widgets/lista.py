@@ -18,13 +18,14 @@ from ...operators import Dictionary
 from ...penalties import soft_threshold
 from ..plots.style import BLUE, GREEN, GREY, VERMILION
 from .panel import Scene, SliderPanel, check_box, linear_slider, log_slider, picker, stops
-from .parts import EDGE, GRID, TEXT, Picture, Stems, colours, img, nice_ceiling, number, tile
+from .parts import EDGE, GRID, TEXT, Picture, Stems, colours, img, number, tile
 from .sparse_coding import one_thread
 
 MOST = 10  # atoms on the map of who silences whom
 MIDDLE = 'text-anchor="middle"'
 CELL = '<td style="background:#{:02x}{:02x}{:02x}"></td>'
 PALE = "#c8ccd0"
+COLOURS = {GREY: "grey", BLUE: "blue", GREEN: "green"}
 NARROW = 'rlv-stems" style="flex:1 1 260px;max-width:290px"'
 
 
@@ -103,9 +104,14 @@ class Falling:
                     ms=5,
                     color=colour,
                 )
-        axes.set(xlabel=self.xlabel, ylim=self.limits)
+        key = ", ".join(f"{COLOURS[colour]}: {name}" for name, (_, colour) in self.lines.items())
+        axes.set(xlabel=f"{self.xlabel}\n{key}", ylim=self.limits)
+        low, high = (math.log10(limit) for limit in self.limits)
+        powers = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
+        axes.set_yticks([10.0**power for power in powers], [_share(power) for power in powers])
+        axes.minorticks_off()
         axes.tick_params(labelsize=8)
-        axes.xaxis.label.set_size(9)
+        axes.xaxis.label.set_size(8)
 
 
 def _share(power: int) -> str:
@@ -293,7 +299,7 @@ def learned_panel(
     return scene.panel(
         {"patch": stops(range(1, len(Y) + 1), 1, label="patch"), **boxes},
         title="What is learned? Switch W_e, S and θ on and off",
-        headline="energy above the least, all unseen patches",
+        headline="energy above the least, all held-out patches",
         stills=("S", [True, False]),
     )
 
@@ -326,7 +332,7 @@ class _Learned(Scene):
         }
 
     def draw(self, a):
-        top = nice_ceiling(float(self.best.z.abs().max()))
+        top = float(math.ceil(self.best.z.abs().max()))
         wrong = ((a["z"] != 0) & (a["best"] == 0)).nonzero()[:, 0].tolist()
         return [
             Bars(self.means, a["choice"], "learned: energy above the least, mean of 3 seeds"),
@@ -337,7 +343,7 @@ class _Learned(Scene):
     def readouts(self, a):
         found = self.seeds[a["choice"]]
         return {
-            "energy above the least, all unseen patches": percent(self.means[a["choice"]]),
+            "energy above the least, all held-out patches": percent(self.means[a["choice"]]),
             "spread of the seeds": percent(max(found) - min(found)),
             "this patch": percent(a["above"]),
             "non-zeros ‖z‖₀": int((a["z"] != 0).sum()),
@@ -421,7 +427,7 @@ class _Rounds(Scene):
             )
         }
         wrong = ((z != 0) & (a["best"] == 0)).nonzero()[:, 0].tolist()
-        top = nice_ceiling(float(a["best"].abs().max()))
+        top = float(math.ceil(a["best"].abs().max()))
         return [
             Silencing(atoms, a["pushes"], "who (column) silences whom (row)", 1.0),
             Picture(y.reshape(side, side), "patch y", still=False, **look),
