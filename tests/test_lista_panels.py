@@ -118,17 +118,17 @@ def test_what_is_learned():
     panel.controls["patch"].value = 3
     z = np.array(runs["W_e+S/0"]["codes"])[2]
     told = shown(panel)
-    assert told["energy above the least, all held-out patches"] == "11.0 %"
+    assert told["all held-out patches, above the least"] == "11.0 %"
     assert told["spread of the seeds"] == "2.0 %"
     assert told["this patch"] == percent(E(z, rows=2) / BEST.energy[2].item() - 1)
     assert told["non-zeros ‖z‖₀"] == str((z != 0).sum())
-    bars = tiles(panel)["learned: energy above the least, mean of 3 seeds"]
+    bars = tiles(panel)["learned: excess, mean of 3 seeds"]
     (chosen,) = bars.select(f'rect[fill="{VERMILION}"]')
     widths = [float(one["width"]) for one in bars.select("rect")]
     assert float(chosen["width"]) == pytest.approx(max(widths) * 0.11 / 0.4, abs=0.1)
     for name in ("W_e", "S"):
         panel.controls[name].value = False
-    assert shown(panel)["energy above the least, all held-out patches"] == "40.0 %"
+    assert shown(panel)["all held-out patches, above the least"] == "40.0 %"
     assert "Learned: nothing" in panel.html
 
 
@@ -196,7 +196,7 @@ def test_promise():
     assert list(shown(panel).values()) == ["50%", "1.0", "2.5"]
     panel.controls["promise"].value = 0.2
     assert list(shown(panel).values()) == ["50%", "0.5", "2.0"]
-    (level,) = lines(tiles(panel)["certainly above the least by at most (median)"], GREEN)
+    (level,) = lines(tiles(panel)["proved excess in %, median sample"], GREEN)
     assert len(set(level[1::2])) == 1
     panel.controls["data"].value = 1
     assert list(shown(panel).values())[1:] == ["2.0", "2.0"]

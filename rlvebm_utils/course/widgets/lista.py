@@ -104,11 +104,14 @@ class Falling:
                     ms=5,
                     color=colour,
                 )
-        key = ", ".join(f"{COLOURS[colour]}: {name}" for name, (_, colour) in self.lines.items())
+        named = self.lines.items()
+        key = "\n".join(f"{COLOURS[colour]}: {name}" for name, (_, colour) in named)
         axes.set(xlabel=f"{self.xlabel}\n{key}", ylim=self.limits)
         low, high = (math.log10(limit) for limit in self.limits)
         powers = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
-        axes.set_yticks([10.0**power for power in powers], [_share(power) for power in powers])
+        axes.set_yticks(
+            [10.0**power for power in powers], [f"{10.0 ** (power + 2):g}" for power in powers]
+        )
         axes.minorticks_off()
         axes.tick_params(labelsize=8)
         axes.xaxis.label.set_size(8)
@@ -227,7 +230,7 @@ def longer_step_panel(
 ) -> SliderPanel:
     """Plain ISTA with steps of c/L, and thresholds to match: mean energy above the least of Y."""
     return _LongerStep(dictionary, Y, lam, rounds).panel(
-        {"c": linear_slider(0.5, 2.5, 1.0, label="c, for steps of c/L", step=0.05)},
+        {"c": linear_slider(0.5, 2.5, 1.0, label="c", step=0.05)},
         title="How far do three rounds get without learning anything?",
         headline="after 3 rounds, above the least",
         stills=("c", [1.0, 1.5, 1.9, 2.2]),
@@ -267,7 +270,7 @@ class _LongerStep(Scene):
     def draw(self, a):
         lines = {"c = 1": (self.plain, GREY), f"c = {a['c']:.2f}": (a["excess"], BLUE)}
         look = {"xlabel": "rounds of plain ISTA", "limits": (0.01, 10)}
-        return [Falling(lines, 3, "energy above the least, dots: after 3 rounds", **look)]
+        return [Falling(lines, 3, "excess in %; dots: after 3 rounds", **look)]
 
     def readouts(self, a):
         return {
@@ -299,7 +302,7 @@ def learned_panel(
     return scene.panel(
         {"patch": stops(range(1, len(Y) + 1), 1, label="patch"), **boxes},
         title="What is learned? Switch W_e, S and θ on and off",
-        headline="energy above the least, all held-out patches",
+        headline="all held-out patches, above the least",
         stills=("S", [True, False]),
     )
 
@@ -335,7 +338,7 @@ class _Learned(Scene):
         top = float(math.ceil(self.best.z.abs().max()))
         wrong = ((a["z"] != 0) & (a["best"] == 0)).nonzero()[:, 0].tolist()
         return [
-            Bars(self.means, a["choice"], "learned: energy above the least, mean of 3 seeds"),
+            Bars(self.means, a["choice"], "learned: excess, mean of 3 seeds"),
             Narrow(a["z"], "the code; red: not in the best", "atoms 1 to 100", top, marked=wrong),
             Narrow(a["best"], "the best code", "atoms 1 to 100", top),
         ]
@@ -343,7 +346,7 @@ class _Learned(Scene):
     def readouts(self, a):
         found = self.seeds[a["choice"]]
         return {
-            "energy above the least, all held-out patches": percent(self.means[a["choice"]]),
+            "all held-out patches, above the least": percent(self.means[a["choice"]]),
             "spread of the seeds": percent(max(found) - min(found)),
             "this patch": percent(a["above"]),
             "non-zeros ‖z‖₀": int((a["z"] != 0).sum()),
@@ -432,7 +435,7 @@ class _Rounds(Scene):
             Silencing(atoms, a["pushes"], "who (column) silences whom (row)", 1.0),
             Picture(y.reshape(side, side), "patch y", still=False, **look),
             Picture(self.dictionary.decode(z).reshape(side, side), "Wz", **look),
-            Falling(lines, a["round"], "energy above the least", "round", (0.003, 30)),
+            Falling(lines, a["round"], "excess in %", "round", (0.003, 30)),
             Stems(z, "code z; red: not in the best", "atoms 1 to 100", top, marked=wrong),
         ]
 
@@ -551,7 +554,7 @@ class _Promise(Scene):
         }
         lines["the promise"] = ([a["promise"]] * len(both["zero"]), GREEN)
         at = round(float(a["needed"]["network"].median()))
-        title = "certainly above the least by at most (median)"
+        title = "proved excess in %, median sample"
         return [Falling(lines, at, title, "iterations of FISTA", (0.003, 10))]
 
     def readouts(self, a):
