@@ -499,6 +499,15 @@ def energy_loss(y, z, W, lam):
 # %% [markdown]
 # Its gradient runs backwards through all rounds, which is *back-propagation through time*; PyTorch does it when we call `backward`. `learned` names what may move; the rest stays as it is.
 
+
+# %% tags=["recipe"]
+def adam(moving, rates, steps):
+    """Adam; its rates rise over a tenth of the steps, then fall to zero along a cosine."""
+    optimiser = torch.optim.Adam([{"params": [one]} for one in moving])
+    warm = {"pct_start": 0.1, "cycle_momentum": False}
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, steps, **warm)
+
+
 # %% tags=["recipe"]
 RATES = {"W_e": 0.006, "S": 0.02, "theta": 0.03, "step": 0.06}  # Adam's, at their highest
 
@@ -517,14 +526,6 @@ def train(code_of, start, learned, steps, seed, aims=None):
         nn.utils.clip_grad_norm_(moving, 1.0)
         optimiser.step(), schedule.step()
     return {name: value.detach() for name, value in p.items()}
-
-
-# %% tags=["recipe"]
-def adam(moving, rates, steps):
-    """Adam; its rates rise over a tenth of the steps, then fall to zero along a cosine."""
-    optimiser = torch.optim.Adam([{"params": [one]} for one in moving])
-    warm = {"pct_start": 0.1, "cycle_momentum": False}
-    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, steps, **warm)
 
 
 # %%
@@ -654,6 +655,15 @@ def steps_only(y, step, K=3):
 
 
 # %% tags=["recipe"]
+@torch.no_grad()
+def errors_of(dictionary, Y, best, lam, z):
+    """Mean squared distance to the best codes, and the excess."""
+    distance = (z - best.z).square().sum(1).mean()
+    above = energy(dictionary, Y, z, lam).mean() / best.energy.mean() - 1
+    return {"distance": float(distance), "energy": float(above)}
+
+
+# %% tags=["recipe"]
 def relatives(seed, steps, K=3):
     """Networks of the same depth that share more or less; their errors on held-out patches."""
     everything, step = ["W_e", "S", "theta"], {"step": torch.ones(K)}
@@ -667,15 +677,6 @@ def relatives(seed, steps, K=3):
         train_lista(network, Y_train, steps=steps, batch_size=100, seed=seed)
         codes[name] = network(Y_test)
     return {name: errors_of(dictionary, Y_test, best, lam, z) for name, z in codes.items()}
-
-
-# %% tags=["recipe"]
-@torch.no_grad()
-def errors_of(dictionary, Y, best, lam, z):
-    """Mean squared distance to the best codes, and the excess."""
-    distance = (z - best.z).square().sum(1).mean()
-    above = energy(dictionary, Y, z, lam).mean() / best.energy.mean() - 1
-    return {"distance": float(distance), "energy": float(above)}
 
 
 # %%
