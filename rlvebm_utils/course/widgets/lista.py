@@ -86,7 +86,7 @@ class Falling:
             f'<text x="180" y="160" text-anchor="middle">{html.escape(self.xlabel)}</text>'
         )
         body = (
-            f'<svg viewBox="-48 -8 590 176"><g fill="none">{"".join(parts)}</g>'
+            f'<svg viewBox="-56 -8 598 176"><g fill="none">{"".join(parts)}</g>'
             f'<g fill="{TEXT}">{"".join(texts)}</g></svg>'
         )
         return tile(self.title, body, "rlv-stems")
