@@ -64,9 +64,9 @@ from rlvebm_utils.course.widgets.lista import learned_panel, rounds_panel
 torch.set_default_dtype(torch.float64)
 dictionary, lam = Dictionary(W), 0.15
 L = dictionary.lipschitz()
+eye, same = torch.eye(40), torch.full((40,), lam / L)
 start, longer = (
-    {"W_e": c * W / L, "S": torch.eye(40) - c * W.T @ W / L, "theta": torch.full((40,), c * lam / L)}
-    for c in (1, 2)
+    {"W_e": c * W / L, "S": eye - c * W.T @ W / L, "theta": c * same} for c in (1, 2)
 )
 rounds_panel(dictionary, Y, lam, start, longer)
 """

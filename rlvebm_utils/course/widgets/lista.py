@@ -25,6 +25,7 @@ MOST = 10  # atoms on the map of who silences whom
 MIDDLE = 'text-anchor="middle"'
 CELL = '<td style="background:#{:02x}{:02x}{:02x}"></td>'
 PALE = "#c8ccd0"
+ATOMS = "atoms 1 to "
 COLOURS = {GREY: "grey", BLUE: "blue", GREEN: "green"}
 NARROW = 'rlv-stems" style="flex:1 1 260px;max-width:290px"'
 
@@ -339,8 +340,10 @@ class _Learned(Scene):
         wrong = ((a["z"] != 0) & (a["best"] == 0)).nonzero()[:, 0].tolist()
         return [
             Bars(self.means, a["choice"], "learned: excess, mean of 3 seeds"),
-            Narrow(a["z"], "the code; red: not in the best", "atoms 1 to 100", top, marked=wrong),
-            Narrow(a["best"], "the best code", "atoms 1 to 100", top),
+            Narrow(
+                a["z"], "the code; red: not in the best", f"{ATOMS}{len(a['z'])}", top, marked=wrong
+            ),
+            Narrow(a["best"], "the best code", f"{ATOMS}{len(a['z'])}", top),
         ]
 
     def readouts(self, a):
@@ -436,7 +439,7 @@ class _Rounds(Scene):
             Picture(y.reshape(side, side), "patch y", still=False, **look),
             Picture(self.dictionary.decode(z).reshape(side, side), "Wz", **look),
             Falling(lines, a["round"], "excess in %", "round", (0.003, 30)),
-            Stems(z, "code z; red: not in the best", "atoms 1 to 100", top, marked=wrong),
+            Stems(z, "code z; red: not in the best", f"{ATOMS}{len(z)}", top, marked=wrong),
         ]
 
     def readouts(self, a):
@@ -496,7 +499,7 @@ class _OtherLambda(Scene):
 
     def draw(self, a):
         named = zip(("best code", *self.NAMES), (a["best"], *a["codes"]), strict=True)
-        return [Narrow(z, name, "atoms 1 to 100", 5) for name, z in named]
+        return [Narrow(z, name, f"{ATOMS}{len(z)}", 5) for name, z in named]
 
     def readouts(self, a):
         both = zip(self.NAMES, a["above"], strict=True)
