@@ -11,6 +11,10 @@ trained by gradient descent through all K steps (back-propagation through time).
 form S needs ``decode`` and ``adjoint`` alone, so every operator has it: of a convolutional one, Aₖ
 and Bₖ are kernels.
 
+Of ISTA's steps I − αWᵀW/L one knows that they converge, at any number of them, for α below 2. Of
+the learned ones αₖ < 2 is kept, and nothing else: the eigenvalues of αₖAₖᵀBₖ may be beyond 2, and
+after training some are. A network is run for its K steps, which is what it was trained for.
+
 Sources: K. Gregor and Y. LeCun, *Learning fast approximations of sparse coding* (ICML 2010), where
 S is a free matrix; the product form: H. Sreter and R. Giryes, *Learned convolutional sparse coding*
 (ICASSP 2018).
@@ -44,7 +48,8 @@ class LISTA(nn.Module):
     """An encoder y ↦ z of K = ``steps`` steps for min_z ½‖y − Wz‖² + λ‖z‖₁ (and z ≥ 0 if asked).
 
     dictionary: an operator such as :class:`Dictionary`; the network has its dtype and device. lam:
-    the λ > 0 to train for. steps: K ≥ 1; a step costs what an iteration of ISTA or FISTA costs.
+    the λ > 0 to train for. steps: K ≥ 1; a step costs ``decode`` and ``adjoint``, 2dn multiply–adds
+    (FISTA with a precomputed WᵀW pays n², where that is less), and the first step half of it.
     shared: the same A and B at every step, as in the lecture, or (the default) a pair for each.
 
     What is learned: ``A`` (K or 1, d, n); ``B`` (K − 1 or 1, d, n), which the first step, with z =
@@ -100,7 +105,11 @@ class LISTA(nn.Module):
 
     @property
     def step(self) -> Tensor:
-        """αₖ (K,), in units of 1/L: 1 before training, and never past 2, where ISTA diverges."""
+        """αₖ (K,): 1 before training, where a step is ISTA's of 1/L, and between 0 and 2 always.
+
+        That bounds this one factor. The matrices grow or shrink as they learn, so the step that
+        they make together, αₖAₖᵀBₖ, has no such bound.
+        """
         return 2 * torch.sigmoid(self.step_logit)
 
     def forward(self, y: Tensor, lam: float | Tensor | None = None) -> Tensor:

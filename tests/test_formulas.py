@@ -26,6 +26,7 @@ from rlvebm_utils import (
 )
 from rlvebm_utils.course.csae import ConvEncoder, infer
 from rlvebm_utils.course.data import whiten
+from rlvebm_utils.course.exercises.lista import coupled
 from rlvebm_utils.course.gabor import fit_gabors
 from rlvebm_utils.course.vae import FuzzyBallAutoencoder, collapse_spring, size_term
 from tools import notebooks
@@ -190,6 +191,33 @@ def who_silences_whom():
     close(S[off], (-(W.T @ W) / L)[off])
 
 
+def minus_before_s():
+    """The printed iteration is a gradient step of 1/L, and shrinkage, on the energy with M."""
+    M = 2 * L * torch.eye(12, dtype=torch.float64) - W.T @ W
+    close(Z - (Z @ M - Y @ W) / L, Y @ W / L - Z @ S)
+    z, last = torch.zeros_like(Z), None
+    for _ in range(4000):
+        z, last = shrink(Y @ W / L - z @ S, LAM / L), z
+    z = (z + last) / 2
+    c = Y @ W - z @ M
+    close(c[z != 0], LAM * z[z != 0].sign(), rtol=0, atol=1e-3)
+    assert (c[z == 0].abs() <= LAM * (1 + 1e-3)).all()
+
+
+def negative_where_atoms_agree():
+    M = 2 * L * torch.eye(12, dtype=torch.float64) - W.T @ W
+    off = ~torch.eye(12, dtype=torch.bool)
+    close(M[off], -(W.T @ W)[off])
+
+
+def coupled_step():
+    A, theta = normal(8, 12, seed=20), 0.2
+    close(
+        shrink(Z + (Y - Z @ W.T) @ A, theta),
+        shrink(Y @ A + Z @ coupled(A, W).T, theta),
+    )
+
+
 def learned_step():
     net, moved = LISTA(DICTIONARY, LAM, 2), torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -318,7 +346,6 @@ FORMULAS = {
         F(y) = \min_k \tfrac12\Vert y - w_k\Vert^2
         F(y) = \min_{z} \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2
         c = W^\top(y - Wz)
-        dn + (\text{iterations}) \cdot \min(n^2, 2dn)
         i = 1 \dots n
         \varphi = \tanh
         \hat y = \mathrm{Dec}(z)
@@ -367,6 +394,12 @@ FORMULAS = {
     """,
     encoder_before_training: r"\text{Enc}(y) = \text{shrink}(W_e^\top y, \theta)",
     who_silences_whom: r"S_{ij} = -\tfrac1L w_i^\top w_j",
+    minus_before_s: r"""
+        M = 2L\,I - W^\top W
+        z - \tfrac1L(Mz - W^\top y) = z - 2z + \tfrac1L W^\top W z + \tfrac1L W^\top y = W_e^\top y - S z
+    """,
+    negative_where_atoms_agree: r"M_{ij} = -w_i^\top w_j",
+    coupled_step: r"z(k) = \text{shrink}_\theta\big(z(k-1) + A^\top(y - Wz(k-1))\big)",
     learned_step: r"""
         z(k) = \text{shrink}_{\theta_k}\big(z(k-1) + \alpha_k A_k^\top(y - B_k z(k-1))\big)
         W_e = \alpha_k A_k
