@@ -20,7 +20,7 @@ FIRST := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab playground test test-package test-frontends test-colab fuzz mutants notebooks claims figures export site student
+.PHONY: help lab playground test test-package test-frontends test-colab fuzz mutants settled notebooks claims figures export site student
 .PHONY: bench bench-sliders bench-draw lint format address clean
 
 help:  ## this list
@@ -52,6 +52,9 @@ fuzz: $(READY)  ## look for untrue certificates with fresh random problems for a
 mutants: $(READY)  ## change the core in every small way; which changes does no test notice? ARGS=penalties
 	$(BIN)/python -m pip install --quiet cosmic-ray
 	$(BIN)/python -m tools.mutants $(ARGS)
+
+settled: $(READY)  ## train four times as long: does a verdict change? one: make settled ARGS=NAME
+	$(BIN)/python -m tools.settled $(ARGS)
 
 notebooks: $(READY)  ## run the notebooks' text and rewrite their .ipynb; one: make notebooks ARGS=NAME
 	$(BIN)/python -m tools.notebooks $(ARGS)

@@ -104,6 +104,12 @@ def edit(folder, change):
     nbformat.write(notebook, path)
 
 
+def unsettled(cells):
+    data, record = cells[2].outputs[0].data, cells[2].outputs[0].metadata["rlvebm"]
+    record["verdict"] = "not settled (holds)"
+    data["text/plain"] = data["text/plain"].replace("holds", record["verdict"])
+
+
 def second_copy(cells):
     cells.append(nbformat.from_dict(dict(cells[2], id="copy")))
 
@@ -137,6 +143,7 @@ def test_kept_promise_passes(folder):
         ),
         (another_id, "shows SC-7, which is not in the register"),
         (second_copy, "shows SC-1 a second time"),
+        (unsettled, "SC-1 is not settled (holds)"),
         (lambda cells: cells[1].metadata.update(tags=["claim:SC-9"]), "unknown claim tag"),
         (lambda cells: cells[1].metadata.update(tags=["Claims: SC-1"]), "unknown claim tag"),
         (lambda cells: cells[0].metadata.update(tags=["claim:SC-2"]), "does not show it"),
@@ -291,6 +298,40 @@ def test_verdicts(tmp_path, fields, figures, verdict):
     assert entry.sentence(figures) == f"gap {100 * figures['gap']:.1f} % over 2 parts"
 
 
+def test_a_rule_for_the_unsettled(tmp_path):
+    told = "half of the training gives the same verdict, and figures to gap 0.1"
+    assert made(tmp_path, spread={"gap": 0.1}).rule("not settled (holds)") == told
+
+
+@pytest.mark.parametrize(
+    ("half", "verdict", "off"),
+    [
+        ((0.05, [0.5, 0.9]), "holds", "0"),
+        ((0.052, [0.5, 0.9]), "holds", "4"),
+        ((0.05, [0.6, 0.9]), "holds", "11"),
+        ((0.05, [0.3, 0.9]), "not settled (holds)", "22"),
+        ((0.05, [0.9, 0.5]), "not settled (holds)", "44"),
+        ((0.056, [0.5, 0.9]), "not settled (holds)", "12"),
+        ((0.05, [0.5, 1.0]), "not settled (holds)", "11"),  # near, and another verdict
+        ((0.05, [0.5]), "not settled (holds)", "inf"),
+        ((0.0, [0.5, 0.9]), "not settled (holds)", "100"),
+    ],
+)
+def test_a_figure_has_to_be_settled(tmp_path, half, verdict, off):
+    entry = made(tmp_path, spread={"gap": 0.1, "parts": 0.2})
+    assert entry.names == {"gap", "parts", "half_gap", "half_parts"}
+    given = {"gap": 0.05, "parts": [0.5, 0.9], "half_gap": half[0], "half_parts": half[1]}
+    figures = {name: np.asarray(value, dtype=float) for name, value in given.items()}
+    assert entry.verdict(figures) == verdict
+    told = f"gap 5.0 % over 2 parts; half of the training gives the same to {off} %"
+    assert entry.sentence(figures) == told
+
+
+def test_a_twin_has_the_tolerances_of_its_figure(tmp_path):
+    entry = made(tmp_path, rtol={"gap": 1e-3}, spread={"gap": 0.1})
+    assert entry.tolerances("rtol") == {"gap": 1e-3, "half_gap": 1e-3, "parts": 1e-6}
+
+
 @pytest.mark.parametrize(
     ("fields", "verdict", "told"),
     [
@@ -315,6 +356,8 @@ def test_the_rule_behind_a_verdict(tmp_path, fields, verdict, told):
         ({"holds": None}, "SC-1: expected a rule"),
         ({"measured": "no figure", "holds": "1 < 2"}, "SC-1.measured: expected a sentence"),
         ({"rtol": {"gab": 1e-3}}, "SC-1.rtol: expected some of gap, parts, got gab"),
+        ({"spread": {"gab": 0.1}}, "SC-1.spread: expected some of gap, parts, got gab"),
+        ({"spread": {"gap": "wide"}}, "SC-1.spread: expected numbers ≥ 0, got 'wide'"),
         ({"atol": -1.0}, "SC-1.atol: expected numbers ≥ 0, got -1.0"),
     ],
 )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-from rlvebm_utils.course.claims import REGISTER, Entry, register
+from rlvebm_utils.course.claims import REGISTER, UNSETTLED, Entry, register
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, FIGURES = "CLAIMS.md", "FIGURES.toml"
@@ -119,6 +119,8 @@ def _line_faults(claims: dict[str, Entry], lines: list[Shown]) -> list[str]:
             found.append(f"{where}: shows {line.id} and lacks the tag claim:{line.id}")
         if (line.id, line.notebook) in seen:
             found.append(f"{where}: shows {line.id} a second time")
+        elif line.verdict.startswith(UNSETTLED):
+            found.append(f"{where}: {line.id} is {line.verdict}")
         seen.add((line.id, line.notebook))
     return found
 

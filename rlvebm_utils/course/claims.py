@@ -14,7 +14,7 @@ import math
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -29,8 +29,11 @@ REGISTER = Path(__file__).with_name("claims.toml")
 KINDS = {"claim": "holds", "erratum": "corrected", "illustration": "illustration"}
 SAID = {"erratum": "where the lecture's notes need care"}
 FAILED = {"claim": "differs", "erratum": "not reproduced", "illustration": "differs"}
+HALF = "half_"
+UNSETTLED = "not settled"
+AT_HALF = "{}; half of the training gives the same to {:.0f} %"
 REQUIRED = {"kind", "notebook", "lecture", "statement", "measured"}
-OPTIONAL = {"holds", "in_part", "condition", "rtol", "atol"}
+OPTIONAL = {"holds", "in_part", "condition", "rtol", "atol", "spread"}
 
 
 def _joined(*values) -> np.ndarray:
@@ -65,7 +68,10 @@ class Entry:
     sentence, a template over the figures, such as "{100 * excess:.1f} % above". holds: the rule; in
     words of verdicts, "holds" (an erratum: "corrected"). in_part: the rule of "in part", asked
     where ``holds`` fails or is left out. condition: makes "holds" a "holds if …". rtol, atol: how
-    far another machine's figures may be off, one number for all of them or one for each.
+    far another machine's figures may be off, one number for all of them or one for each. spread:
+    for each figure of a training, how far it may be from the same figure at half of that training,
+    relative to its largest entry. That one is given as well, as ``half_NAME``; where it is further
+    off, or the verdict would be another one, the verdict is "not settled".
     """
 
     id: str
@@ -79,23 +85,48 @@ class Entry:
     condition: str | None = None
     rtol: float | Mapping[str, float] = 1e-6
     atol: float | Mapping[str, float] = 0.0
+    spread: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:
+        """The figures that are asked for: those of sentence and rules, and the twins at half."""
+        return self.told | {HALF + name for name in self.spread}
+
+    @property
+    def told(self) -> set[str]:
         """The figures that sentence and rules are made of."""
-        texts = [field for _, field, _, _ in Formatter().parse(self.measured) if field]
+        texts = [text for _, text, _, _ in Formatter().parse(self.measured) if text]
         return set().union(*map(_names, [*texts, *filter(None, (self.holds, self.in_part))]))
 
     def sentence(self, figures: Mapping[str, np.ndarray]) -> str:
         """What was measured, in the few digits of the template."""
         parts = []
-        for literal, field, spec, _ in Formatter().parse(self.measured):
-            value = _evaluate(field, figures) if field else ""
+        for literal, text, spec, _ in Formatter().parse(self.measured):
+            value = _evaluate(text, figures) if text else ""
             parts.append(literal + format(value, spec or ""))
-        return "".join(parts)
+        told = "".join(parts)
+        off = [self.off(name, figures) for name in self.spread]
+        return AT_HALF.format(told, 100 * max(off)) if off else told
 
     def verdict(self, figures: Mapping[str, np.ndarray]) -> str:
-        """What the rules make of the figures."""
+        """What the rules make of the figures, if half of the training says the same."""
+        verdict = self._ruled(figures)
+        return verdict if self.settled(figures) else f"{UNSETTLED} ({verdict})"
+
+    def settled(self, figures: Mapping[str, np.ndarray]) -> bool:
+        """Whether half of the training gives the same verdict, and its figures to ``spread``."""
+        half = {**figures, **{name: figures[HALF + name] for name in self.spread}}
+        near = (self.off(name, figures) <= spread for name, spread in self.spread.items())
+        return all(near) and self._ruled(half) == self._ruled(figures)
+
+    def off(self, name: str, figures: Mapping[str, np.ndarray]) -> float:
+        """How far a figure is from its twin at half, relative to its largest entry."""
+        whole, half = figures[name], figures[HALF + name]
+        if np.shape(whole) != np.shape(half):
+            return math.inf
+        return float(np.abs(whole - half).max() / max(np.abs(whole).max(), 1e-300))
+
+    def _ruled(self, figures: Mapping[str, np.ndarray]) -> str:
         if self.holds and _evaluate(self.holds, figures):
             return f"holds if {self.condition}" if self.condition else KINDS[self.kind]
         if self.in_part and _evaluate(self.in_part, figures):
@@ -104,6 +135,9 @@ class Entry:
 
     def rule(self, verdict: str) -> str:
         """The rule behind a verdict, for a reader."""
+        if verdict.startswith(UNSETTLED):
+            within = ", ".join(f"{name} {most:g}" for name, most in self.spread.items())
+            return f"half of the training gives the same verdict, and figures to {within}"
         rule = self.in_part if verdict == "in part" else self.holds or self.in_part
         rule = rule.replace("<=", "≤").replace(">=", "≥").replace("==", "=").replace(" * ", " · ")
         return rule if verdict != FAILED[self.kind] else f"not: {rule}"
@@ -113,7 +147,7 @@ class Entry:
         given, default = getattr(self, kind), 1e-6 if kind == "rtol" else 0.0
         if not isinstance(given, Mapping):
             return dict.fromkeys(self.names, given)
-        return {name: given.get(name, default) for name in self.names}
+        return {name: given.get(name.removeprefix(HALF), default) for name in self.names}
 
 
 @cache
@@ -191,11 +225,11 @@ def _entry(id: str, fields: dict) -> Entry:
 
 
 def _check_tolerances(entry: Entry) -> None:
-    for kind in ("rtol", "atol"):
+    for kind in ("rtol", "atol", "spread"):
         given = getattr(entry, kind)
-        by_name = given if isinstance(given, Mapping) else {name: given for name in entry.names}
-        if unknown := by_name.keys() - entry.names:
-            known, came = ", ".join(sorted(entry.names)), ", ".join(sorted(unknown))
+        by_name = given if isinstance(given, Mapping) else {name: given for name in entry.told}
+        if unknown := by_name.keys() - entry.told:
+            known, came = ", ".join(sorted(entry.told)), ", ".join(sorted(unknown))
             raise ValueError(f"{entry.id}.{kind}: expected some of {known}, got {came}")
         for value in by_name.values():
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:

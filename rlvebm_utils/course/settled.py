@@ -1,0 +1,27 @@
+"""How long the notebooks train: the lengths as they stand there, or all of them longer.
+
+``RLVEBM_TRAINING=4`` in the environment makes every training four times as long. A statement about
+a model that is true of a settled training stays as it is; ``make settled`` tries that.
+"""
+
+import os
+
+VARIABLE = "RLVEBM_TRAINING"
+
+
+def length(steps: int) -> int:
+    """How many steps (or passes, or rounds) to train where ``steps`` are written.
+
+    Raises ValueError where ``steps`` is not a whole number above 0, or the environment's factor is
+    not a number above 0.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps: expected a whole number above 0, got {steps!r}")
+    given = os.environ.get(VARIABLE, "1")
+    try:
+        factor = float(given)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ValueError(f"{VARIABLE}: expected a number above 0, got {given!r}")
+    return max(1, round(steps * factor))
