@@ -181,7 +181,7 @@ print(f"grey in a true half {grey(y):.0f}, in a prediction {grey(pred(x)):.0f}")
 #
 # $$E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1 .$$
 #
-# The first term is the *misfit*, the second the *price*.
+# The first term is the *misfit*, the second the *price*, and $F(y) = \min_z E(y, z)$ is a landscape over the plane.
 #
 # **Your turn.** Write this energy. `z` may be one code or a table with a code in each row, so write `z @ W.T` for $Wz$, and sum over the last dimension.
 
@@ -407,7 +407,7 @@ print("F_λ(y) = λ² F₁(y/λ) on the map:", bool((zoomed - F(plane[::50], 0.5
 # <details><summary>Answer</summary>
 #
 # (c). Along a direction $F$ depends on how many units of ‖z‖₁ the direction costs, and λ does not change the *order* of these costs. At λ = 0 every energy is 0
-# and from λ = 1 on every code is empty, so there the AUC is ½. What λ does change is the contrast: the highest $F$ on the circle is twice the lowest for tiny λ, and nearly
+# and from λ = 1 on every code is empty, $F(y) = \tfrac12\Vert y\Vert^2$, the same in all directions; so there the AUC is ½. What λ does change is the contrast: the highest $F$ on the circle is twice the lowest for tiny λ, and nearly
 # equal to it near λ = 1.
 #
 # </details>
@@ -548,6 +548,7 @@ def run(net, inputs):
     return inputs @ net[-1][:, :-1] + net[-1][:, -1:]
 
 
+# %%
 def minimise(parameters, loss, steps):
     optimizer = torch.optim.Adam(parameters)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps)
@@ -619,15 +620,15 @@ draw.energy_maps(
     level=0.01,
     top=0.2,
 )
+
+# %%
 print("share of the map with F < 0.01; mean F of held-out data; AUC of these against the map")
 for name, f in rivals.items():
     here, far = f(new_curl), maps[name]
     share = (far < 0.01).double().mean()
     print(f"{name:22} {share:6.1%}   {here.mean():.4f}   {auc(here, far[::8]):.2f}")
-print(
-    "bent line, three starts:",
-    ", ".join(f"{(F_one_hot(plane, v) < 0.01).double().mean():.0%}" for v in lines),
-)
+three_shares = [(F_one_hot(plane, v) < 0.01).double().mean() for v in lines]
+print("bent line, three starts:", ", ".join(f"{share:.0%}" for share in three_shares))
 
 # %% [markdown]
 # The bowl has little low-energy area, but the data is not in it. The bent line puts the data at the bottom of a narrow valley: low where the
@@ -713,14 +714,15 @@ def train_energy(push_up, steps, margin=0.1, seed=0):
 # </details>
 
 # %%
-networks_for = {
-    (push, some): train_energy(push, some) for push in (False, True) for some in (steps, steps // 2)
-}
+collapsed, contrastive = (train_energy(push, steps) for push in (False, True))
+half_nets = [train_energy(push, steps // 2) for push in (False, True)]
 ways = {
-    "only down: collapse": lambda y: F_net(networks_for[False, steps], y),
-    "contrastive: down, and up elsewhere": lambda y: F_net(networks_for[True, steps], y),
+    "only down: collapse": lambda y: F_net(collapsed, y),
+    "contrastive: down, and up elsewhere": lambda y: F_net(contrastive, y),
     "regularised: noise 0.1 on the code": lambda y: F_one_hot(y, sheets[3]),
 }
+
+# %%
 draw.energy_maps(
     {name: f(plane).reshape(120, 120) for name, f in ways.items()},
     side,
@@ -731,7 +733,7 @@ draw.energy_maps(
 )
 
 # %%
-halves = [F_net(networks_for[push, steps // 2], plane) for push in (False, True)]
+halves = [F_net(net, plane) for net in half_nets]
 halves.append(F_one_hot(plane, half_sheets[3]))
 print("share of the map with F < 0.01 (half of the training); held-out data: mean F, AUC")
 for (name, f), other in zip(ways.items(), halves, strict=True):
@@ -973,26 +975,27 @@ def grey_share(model):
     return grey(fan(model, x, neighbours[:, :1])[:, 0]) / grey(model[0](x))
 
 
-# %% tags=["claim:EBM-1"]
+# %%
 curves = {
     "neighbours' codes": covered(full, neighbours),
     "random codes": covered(full, shuffled),
     "neighbours' halves, copied": best_of(y_train[neighbours])[None],
 }
 draw.coverage(k, curves, one_answer)
-greys = {"grey": list(map(grey_share, full)), "half_grey": list(map(grey_share, brief))}
-near, near_half, random_half = (
-    curves["neighbours' codes"],
-    *(covered(brief, c) for c in (neighbours, shuffled)),
-)
-figures = {"first": near[:, 0], "best16": near[:, 4], "best64": near[:, 6]}
-figures |= {
-    "half_first": near_half[:, 0],
-    "half_best16": near_half[:, 4],
-    "half_best64": near_half[:, 6],
-}
-figures |= {"random64": curves["random codes"][:, 6], "half_random64": random_half[:, 6]}
-claim("EBM-1", blurred=one_answer, half_blurred=half_answer, **figures, **greys)
+
+
+def coverage_of(models, blurred):
+    """The figures of the claim: blurred mean, first guess, best of 16 and 64, random codes, grey."""
+    near, far = covered(models, neighbours), covered(models, shuffled)
+    columns = blurred, near[:, 0], near[:, 4], near[:, 6], far[:, 6], map(grey_share, models)
+    return torch.stack([torch.as_tensor(list(column)) for column in columns])
+
+
+# %% tags=["claim:EBM-1"]
+names = ("blurred", "first", "best16", "best64", "random64", "grey")
+figures = dict(zip(names, coverage_of(full, one_answer), strict=True))
+at_half = zip(names, coverage_of(brief, half_answer), strict=True)
+claim("EBM-1", **figures, **{f"half_{name}": column for name, column in at_half})
 
 # %% [markdown]
 # The lecture's statement holds: one $x$, many $z$, many different predictions, and the truth is near one of them. Two things that it does not tell:
@@ -1013,6 +1016,8 @@ other = tries.gather(0, (labels[tries] != labels[:500]).int().argmax(0)[None])[0
 assert (labels[other] != labels[:500]).all()
 mixed = torch.stack([row[torch.randperm(200, generator=dice)] for row in y_some])
 random_pixels = torch.rand(y_some.shape, generator=dice)
+
+# %%
 halves_offered = {
     "true": y_some,
     "other class": y_some[other],
@@ -1047,6 +1052,7 @@ def F_given_x(model, below, price):
     return encode(dictionary, r, price, tol=1e-3).energy
 
 
+# %%
 def judged(models, price):
     """For each kind of lower half the energies, a row for each model."""
     return {
@@ -1205,6 +1211,7 @@ def explained(S, G, b):
     return (b[S] * torch.linalg.solve(G[S[:, :, None], S[:, None, :]], b[S])).sum(1)
 
 
+# %%
 def compare(sample, A):
     """For m = 2 … 6, as shares of the best subset: L1's choice, the largest |Aᵀy|, a random one."""
     G, b, found = A.T @ A, A.T @ sample, []
@@ -1230,15 +1237,14 @@ def shares_of(model, samples):
     return torch.stack(found)
 
 
+# %%
 shares = shares_of(full[0], r[:50])
 shares_half = shares_of(brief[0], y[:50] - half_preds[0](x[:50]))
 same, same_half = ((s > 1 - 1e-9).double().mean(0) for s in (shares, shares_half))
-print(
-    f"{len(shares)} comparisons. The very best subset: L1 {same[0]:.0%}, largest |w·y| {same[1]:.0%}"
-)
-print(
-    "explained, on average:", ", ".join(f"{v:.1%}" for v in shares.mean(0)), "(L1, largest, random)"
-)
+print(f"{len(shares)} comparisons      L1     largest |w·y|   random")
+luck = sum(1 / len(every) for every in subsets.values()) / len(subsets)
+print(f"the very best subset {same[0]:6.0%} {same[1]:15.0%} {luck:10.1%}")
+print("explained, on average", "".join(f"{v:6.1%}         " for v in shares.mean(0)))
 
 # %% tags=["claim:EBM-4"]
 by_l1, by_size, by_chance = shares.mean(0)
