@@ -92,11 +92,14 @@ class PointView {
     const walk = shape(svg, "path", { class: "walk" });
     const rebuilt = shape(svg, "circle", { class: "rebuilt", r: 0.04 });
     const y = shape(svg, "circle", { class: "y", r: 0.06 });
-    const name = shape(svg, "text", { class: "name" });
-    name.textContent = words.y;
+    const [name, rebuiltName] = [words.y, "Wz"].map((text) => {
+      const one = shape(svg, "text", { class: "name" });
+      one.textContent = text;
+      return one;
+    });
     const section = element("section", { class: "map" }, element(`h${level + 1}`, {}, words.map));
     section.append(plane, buildKey(data, words));
-    return { section, colour, plane, gap, walk, rebuilt, y, name };
+    return { section, colour, plane, gap, walk, rebuilt, y, name, rebuiltName };
   }
 
   buildControls(level) {
@@ -107,7 +110,7 @@ class PointView {
     );
     const best = element("button", { type: "button" }, words.best);
     const numbers = {};
-    const cells = ["fit", "price", "energy", "F", "above"].map((name) => {
+    const cells = ["fit", "price", "energy", "F", "above", "y"].map((name) => {
       numbers[name] = element("dd");
       return element("div", { class: name }, element("dt", {}, words[name]), numbers[name]);
     });
@@ -198,6 +201,10 @@ class PointView {
       one.setAttribute("cx", a);
       one.setAttribute("cy", -b);
     }
+    const { Wz } = judged;
+    const left = Wz[0] < point[0] ? -0.28 : 0.08; // away from y
+    parts.rebuiltName.setAttribute("x", Wz[0] + left);
+    parts.rebuiltName.setAttribute("y", 0.15 - Wz[1]);
     const side = point[0] > 0.8 * data.reach ? -0.17 : 0.09;
     parts.name.setAttribute("x", point[0] + side);
     parts.name.setAttribute("y", -point[1] + (point[1] > 0.8 * data.reach ? 0.16 : -0.07));
@@ -208,7 +215,8 @@ class PointView {
     const { fit, price, energy } = judged;
     const above = energy - best.energy;
     const all = { fit, price, energy, F: best.energy, above: above < 5e-7 ? 0 : above };
-    return Object.fromEntries(Object.entries(all).map(([name, one]) => [name, fixed(one, 3)]));
+    const texts = Object.entries(all).map(([name, one]) => [name, fixed(one, 3)]);
+    return { ...Object.fromEntries(texts), y: this.point.map((one) => fixed(one)).join(", ") };
   }
 
   showNumbers() {
@@ -224,7 +232,7 @@ class PointView {
 
   tell() {
     const list = (values) => values.map((value) => fixed(value)).join(", ");
-    const values = { ...this.texts(), y: list(this.point), z: list(this.judged.z) };
+    const values = { ...this.texts(), z: list(this.judged.z) };
     this.parts.status.textContent = say(this.words.told, values);
     this.changed(this.state());
   }
