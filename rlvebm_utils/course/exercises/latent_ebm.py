@@ -90,7 +90,7 @@ TRIED = Exercise(
 def auc(low, high):
     """How often an entry of ``low`` is below one of ``high``; a tie counts one half."""
     below, equal = (
-        torch.searchsorted(low.sort().values, high, right=right).double().mean()
+        torch.searchsorted(low.sort().values, high.contiguous(), right=right).double().mean()
         for right in (False, True)
     )  # how many of low are below, or not above
     return (below + equal) / (2 * len(low))
