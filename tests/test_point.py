@@ -12,7 +12,7 @@ from browser import ROOT, chromium_page
 
 from rlvebm_utils import Dictionary, fista
 from rlvebm_utils.course import live
-from rlvebm_utils.course.live.point import page_data, star_atoms, write_point_page
+from rlvebm_utils.course.live.point import page_data, star_atoms, star_points, write_point_page
 from rlvebm_utils.course.widgets.point import drag_point
 
 ARTEFACTS = ROOT / "artefacts"
@@ -230,6 +230,11 @@ def test_it_fits(page, width):
 
 def test_the_file_is_small(file):
     assert file.stat().st_size < 100_000
+
+
+def test_the_points_lie_along_the_atoms():
+    best = fista(star_atoms(), star_points(), 1e-3, nonnegative=True)
+    assert len(best.z) == 60 and ((best.z > 1e-6).sum(1) == 1).all()
 
 
 # ---- the widget ----

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 import torch
 from torch import Tensor
 
 from ...operators import Dictionary
+from ..plots.style import SEQUENTIAL
 from . import write_page
 
 TITLE = "Drag y: which code explains it, and at what cost?"
@@ -21,14 +23,18 @@ def star_atoms() -> Dictionary:
     return Dictionary(torch.stack([angle.cos(), angle.sin()]))
 
 
+def star_points() -> Tensor:
+    """Sixty points along these atoms."""
+    along = torch.linspace(0.2, 1, 20, dtype=torch.float64)
+    return (along[:, None, None] * star_atoms().W.T).reshape(-1, 2)
+
+
 def page_data(dictionary: Dictionary, points: Tensor) -> dict:
     """What ``energy_point.js`` asks for as ``data``.
 
     dictionary: atoms of two numbers, at most 9 and none of them zero; codes will be ≥ 0. points
     (N, 2): the data, drawn as dots.
     """
-    from ..widgets.parts import colours
-
     if dictionary.dim != 2 or not 1 <= dictionary.n_atoms <= 9:
         shape = tuple(dictionary.W.shape)
         raise ValueError(f"dictionary: expected 1 to 9 atoms of 2 numbers, got W of {shape}")
@@ -39,7 +45,7 @@ def page_data(dictionary: Dictionary, points: Tensor) -> dict:
         "points": [[round(v, 3) for v in row] for row in points.tolist()],
         "reach": REACH,
         "top": TOP,
-        "colours": colours("cividis")[::15].tolist(),
+        "colours": matplotlib.colormaps[SEQUENTIAL](range(0, 256, 15), bytes=True)[:, :3].tolist(),
     }
 
 
