@@ -159,8 +159,8 @@ print(f"the mean lower half as the answer to every x: {error(y_train.mean(0), y)
 print(f"grey in a true half {grey(y):.0f}, in a prediction {grey(pred(x)):.0f}")
 
 # %% [markdown]
-# The network knows something: its error is nearly half that of the mean lower half. But it answers in grey, three times as much of it as there is in a true
-# half, and longer training does not change that. One function of $x$ cannot give two answers.
+# The network knows something: its error is little more than half that of the mean lower half. But it answers in grey, three times as much of it as there is in a true
+# half. That is no lack of training: one function of $x$ cannot give two answers.
 #
 # ## 2 · An energy, and a variable that nobody observes
 #
@@ -407,7 +407,7 @@ print(f"F_λ(y) and λ² F₁(y/λ) differ by less than 1e-5 on the map: {bool(l
 #
 # <details><summary>Answer</summary>
 #
-# (c). Along a direction $F$ depends on how many units of ‖z‖₁ the direction costs, and λ does not change the *order* of these costs. At λ = 0 every energy is 0
+# (c). What makes one direction dearer than another is how much ‖z‖₁ it takes to go there, and λ hardly changes the *order* of these costs. At λ = 0 every energy is 0
 # and from λ = 1 on every code is empty, $F(y) = \tfrac12\Vert y\Vert^2$, the same in all directions; so there the AUC is ½. What λ does change is the contrast: the highest $F$ on the circle is twice the lowest for tiny λ, and nearly
 # equal to it near λ = 1.
 #
@@ -580,13 +580,11 @@ def train_decoders(size, noises, steps, seed=0):
 steps, noises = length(1600), (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
 line_decoders = train_decoders(1, 3 * (0.02,), steps)  # three random starts
 sheet_decoders = train_decoders(2, noises, steps)
-half_sheets = train_decoders(2, noises, steps // 2)
 
 line_z = torch.linspace(-1, 1, 401)[:, None]
 sheet_z = torch.cartesian_prod(*2 * [torch.linspace(-1, 1, 61)])
 lines = [one.T.contiguous() for one in run(line_decoders, line_z)]  # Dec(z), as columns
 sheets = [one.T.contiguous() for one in run(sheet_decoders, sheet_z)]
-half_sheets = [one.T.contiguous() for one in run(half_sheets, sheet_z)]
 
 # %% [markdown]
 # With $\mathrm{Dec}(z)$ tabulated for many $z$, the bent line and the bent sheet are one more case of your `F_one_hot`: the nearest of many columns.
@@ -667,6 +665,8 @@ grids = {s: one.T.reshape(61, 61, 2) for s, one in zip(noises, sheets, strict=Tr
 noise_panel(grids, new_curl, noise=0.0, level=0.01)
 
 # %%
+half_decoders = train_decoders(2, noises, steps // 2)
+half_sheets = [one.T.contiguous() for one in run(half_decoders, sheet_z)]
 print("noise   share of the map with F < 0.01   after half of the training")
 for s, one, other in zip(noises, sheets, half_sheets, strict=True):
     both = [(F_one_hot(plane[::7], v) < 0.01).double().mean() for v in (one, other)]
@@ -797,7 +797,7 @@ def free_energy(E, beta):
 # %%
 E_line = 0.5 * torch.cdist(plane[::10], lines[0].T.contiguous()).square()  # points × codes
 print("mean E on the map", f"{E_line.mean():.3f}; least E {E_line.amin(1).mean():.3f}")
-print("β        mean of F_β   largest F_β − F   the bound log(K)/β")
+print("β        mean of Fᵦ    largest Fᵦ − F    the bound log(K)/β")
 for beta in (0.01, 1.0, 10.0, 100.0, 1000.0, 10000.0):
     soft = free_energy(E_line, beta)
     gap, bound = (soft - E_line.amin(1)).max(), math.log(401) / beta
@@ -846,7 +846,7 @@ balls = {
     f"ball of size {s:g}": -(line_z[:, 0] - best_z).square() / (2 * s**2)
     for s in (0.003, 0.01, 0.03, 0.3)
 }
-print(f"F_β = {float(free_energy(E_here, beta)):.5f}")
+print(f"Fᵦ = {float(free_energy(E_here, beta)):.5f}")
 for name, log_q in (balls | {"q ∝ exp(−βE)": -beta * E_here}).items():
     q = torch.softmax(log_q, 0)  # of 401 codes; 1/401 each would be "spread over all"
     price = torch.xlogy(q, 401 * q).sum() / beta

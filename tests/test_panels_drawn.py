@@ -184,7 +184,7 @@ def test_energy_map(place, nonnegative):
     angle, height = curve.reshape(-1, 2).T
     circle = np.deg2rad(angle * 360 / 380)
     expected = at(np.cos(circle), np.sin(circle), lam, nonnegative)
-    np.testing.assert_allclose((1 - height / 230) * 0.5, expected, atol=3e-3)
+    np.testing.assert_allclose((1 - height / 230) * 0.6, expected, atol=3e-3)
 
 
 def check_line(tile, lam, nonnegative):

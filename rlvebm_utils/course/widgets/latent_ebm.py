@@ -217,9 +217,9 @@ def _frame(at: _Scales, xlabel: str, ylabel: str) -> str:
         x, y = share * at.wide, (1 - share) * at.high
         lines.append(f'<path stroke="{GRID}" d="M0 {y}H{at.wide}M{x} 0V{at.high}"/>')
         value = at.ylim[0] + share * (at.ylim[1] - at.ylim[0])
-        words.append(f'<text x="-6" y="{y + 4}" text-anchor="end">{value:g}</text>')
+        words.append(f'<text x="-6" y="{y + 4}" text-anchor="end">{value:.2g}</text>')
         value = at.xlim[0] + share * (at.xlim[1] - at.xlim[0])
-        words.append(f'<text x="{x}" y="{at.high + 15}" text-anchor="middle">{value:g}</text>')
+        words.append(f'<text x="{x}" y="{at.high + 15}" text-anchor="middle">{value:.2g}</text>')
     below, middle = at.high + 32, at.high / 2
     words.append(
         f'<text x="{at.wide / 2}" y="{below}" text-anchor="middle">{html.escape(xlabel)}</text>'
@@ -317,7 +317,7 @@ class _Plane(Scene):
         around = [("", BLUE, np.arange(360), a["circle"])]
         return [
             EnergyMap(a["F"], title, self.points, **shape),
-            Curves(around, "F on the unit circle", (0, 360), (0, 0.5), "angle, degrees", "F(y)"),
+            Curves(around, "F on the unit circle", (0, 360), (0, 0.6), "angle, degrees", "F(y)"),
         ]
 
     def readouts(self, a):
@@ -350,7 +350,7 @@ def temperature_panel(
     reach: float = 1.5,
     cells: int = 60,
 ) -> SliderPanel:
-    """A β slider over F_β(y) = −(1/β) log of the mean of exp(−β·½‖y − Dec(z)‖²) over codes.
+    """A β slider over Fᵦ(y) = −(1/β) log of the mean of exp(−β·½‖y − Dec(z)‖²) over codes.
 
     models: name → Dec(z) for codes that count alike (K, 2). points (N, 2): the data. betas: the
     slider's stops, of which ``beta`` is the first one shown. The map starts at its least value.
@@ -360,13 +360,13 @@ def temperature_panel(
     return _Temperature(models, points, reach, cells).panel(
         {"beta": stops(betas, beta, label="β"), "model": picker(list(models), label="model")},
         title="Drag β: from all codes to the best one",
-        headline="largest F_β − F on the map",
+        headline="largest Fᵦ − F on the map",
         stills=("beta", [betas[0], betas[len(betas) // 2], betas[-1]]),
     )
 
 
 class _Temperature(Scene):
-    """F_β on a grid and along the line y₂ = 0, beside F = min_z E."""
+    """Fᵦ on a grid and along the line y₂ = 0, beside F = min_z E."""
 
     def __init__(self, models: Mapping[str, Tensor], points: Tensor, reach: float, cells: int):
         self.names, self.points, self.reach, self.cells = list(models), points, reach, cells
@@ -394,11 +394,11 @@ class _Temperature(Scene):
 
     def draw(self, a):
         shape = {"reach": self.reach, "level": 0.01, "top": 0.2}
-        title = "F_β less its least value; line: 0.01"
+        title = "Fᵦ less its least value; line: 0.01"
         lines = [
             ("mean of E over z (β → 0)", ORANGE, self.line, a["mean"]),
             ("F = min E over z (β → ∞)", GREY, self.line, a["least"]),
-            ("F_β", BLUE, self.line, a["cut"]),
+            ("Fᵦ", BLUE, self.line, a["cut"]),
         ]
         ends = (-self.reach, self.reach)
         return [
@@ -408,8 +408,8 @@ class _Temperature(Scene):
 
     def readouts(self, a):
         return {
-            "largest F_β − F on the map": f"{a['gap']:.4f}",
-            "least F_β on the map": f"{a['lowest']:.4f}",
+            "largest Fᵦ − F on the map": f"{a['gap']:.4f}",
+            "least Fᵦ on the map": f"{a['lowest']:.4f}",
         }
 
     def alt(self, a):
@@ -544,11 +544,10 @@ class _TwoBalls(Scene):
             ("ball at 1", ORANGE, self.z, a["rightmost"]),
         ]
         place = ([math.log10(a["sigma"])], [a["bits"]])
-        ends = (math.log10(self.grid[0]), math.log10(self.grid[-1]))
         curve = [("", GREY, np.log10(self.grid), self.curve)]
         return [
             Curves(bells, "which ball is z from?", (-4, 4), (0, 1), "z", "density (highest = 1)"),
-            Curves(curve, "bits that get through", ends, (0, 1), "log₁₀ σ", "bits", dots=place),
+            Curves(curve, "bits that get through", (-1, 1), (0, 1), "log₁₀ σ", "bits", dots=place),
         ]
 
     def readouts(self, a):
