@@ -631,7 +631,7 @@ print("bent line, three starts:", ", ".join(f"{share:.0%}" for share in three_sh
 
 # %% [markdown]
 # The bowl has little low-energy area, but the data is not in it. The bent line puts the data at the bottom of a narrow valley: low where the
-# data is, high elsewhere; this is what an energy should look like. The bent sheet has lower energy still, and half of the map has it too: the trap again, with a code of only *two*
+# data is, high elsewhere; this is what an energy should look like. The bent sheet has lower energy still, and more than half of the map has it too: the trap again, with a code of only *two*
 # numbers, because $y$ has two. For one-hot codes the number of atoms K is what λ was: more choices, more low-energy area, lower energy of the data.
 #
 # The theorem about bowls, put to the test, for the rivals too: is F at most the mean of its ends, halfway between 3000 random pairs of points?
@@ -648,14 +648,15 @@ for name, f in rivals.items():
 #
 # ### Drag the noise
 #
-# The sheet was trained at six noises. The more noise lies on the code, the less the decoder can rely on its last digits. Two codes that are nearly equal can no longer be
-# told apart, so it does not pay to give them different places.
+# The sheet was trained at six noises. The more noise lies on the code, the less the decoder can rely on its last digits: two codes that are nearly equal can no longer be
+# told apart. The lines on the right are the sheet, its two numbers held in turn.
 #
 # **Predict:** as the noise grows from 0 to 0.3, the share of the map with $F < 0.01$ (a) stays, for the decoder can still reach everything, (b) falls towards that of the bent line?
 #
 # <details><summary>Answer</summary>
 #
-# (b). Noise makes the sheet give up one of its two numbers: the sheet is folded to a band along the spiral. At 0.3 it costs accuracy too: the mean F of the data rises. Noise limits a
+# (b). Without noise a corner of the sheet that no data uses costs nothing. With noise every code comes out a little elsewhere, so the sheet draws back to where the data is, and gets thin. It does not become
+# a line: between the turns of the spiral it stays low. At 0.3 the noise costs accuracy too: the mean F of the data rises. So noise limits a
 # code without a price on it. Section 11 says how much, in bits.
 #
 # </details>
@@ -719,8 +720,8 @@ collapsed, contrastive = (train_energy(push, steps) for push in (False, True))
 half_nets = [train_energy(push, steps // 2) for push in (False, True)]
 ways = {
     "only down: collapse": lambda y: F_net(collapsed, y),
-    "contrastive: down, and up elsewhere": lambda y: F_net(contrastive, y),
-    "regularised: noise 0.1 on the code": lambda y: F_one_hot(y, sheets[3]),
+    "contrastive: up elsewhere": lambda y: F_net(contrastive, y),
+    "regularised: noise on z": lambda y: F_one_hot(y, sheets[3]),
 }
 
 # %%
@@ -741,14 +742,16 @@ for (name, f), other in zip(ways.items(), halves, strict=True):
     far, here = f(plane), f(new_curl)
     shares = [(values < 0.01).double().mean() for values in (far, other)]
     print(
-        f"{name:36} {shares[0]:4.0%} ({shares[1]:4.0%})   {here.mean():.5f}   {auc(here, far[::8]):.2f}"
+        f"{name:26} {shares[0]:4.0%} ({shares[1]:4.0%})   {here.mean():.5f}   {auc(here, far[::8]):.2f}"
     )
 
 # %% [markdown]
-# Both ways work here, and each has its price. The contrastive one needs points to push on: 200 random points cover a square, but no number of them covers 200 dimensions, so there everything hangs on *which* points are
+# Both ways help here, and each has its cost. The contrastive one needs points to push on: 200 random points cover a square, but no number of them covers 200 dimensions, so there everything hangs on *which* points are
 # pushed. The regularised one needs no such points, but it asks for a decoder and a limited code. The rest of the lecture, and of this course, goes the second way.
 #
-# The collapsed network still has an AUC above ½: its energies of 10⁻⁶ are a little lower on the data than elsewhere. A ranking alone does not show a collapse; the size of the numbers does.
+# The collapsed network still has a high AUC: its tiny energies are a little lower on the data than elsewhere. A ranking alone does not show a collapse; the size of the numbers does.
+#
+# Look at the pictures too. The contrastive network takes short cuts between the turns, where few random points pushed. The noisy sheet fills the inside of the spiral. Neither is perfect, and each fails in its own way.
 #
 # ## 7 · Temperature: from the best z to all z
 #
@@ -953,7 +956,7 @@ draw.table_of_digits(
 #
 # <details><summary>Answer</summary>
 #
-# Worse: in squared error nothing beats the mean on average. But two guesses already do better, if the better one of them counts.
+# Worse: in squared error nothing beats the mean on average. With two guesses, of which the better one counts, it is about even; with four the fan wins.
 #
 # </details>
 
@@ -972,14 +975,17 @@ def covered(models, chosen):
     return torch.stack([best_of(fan(model, x, chosen)) for model in models])
 
 
-def grey_share(model):
-    return grey(fan(model, x, neighbours[:, :1])[:, 0]) / grey(model[0](x))
+def greyness(model):
+    """How grey Pred(x) is, and the first guess of the fan; 1: as grey as a true half."""
+    first_guess = fan(model, x, neighbours[:, :1])[:, 0]
+    return grey(model[0](x)) / grey(y), grey(first_guess) / grey(y)
 
 
 # %%
 near, far, near_half, far_half = (
     covered(models, chosen) for models in (full, brief) for chosen in (neighbours, shuffled)
 )
+print("times as grey as a true half: Pred(x) {:.1f}, a guess {:.1f}".format(*greyness(full[0])))
 copied = best_of(y_train[neighbours])[None]
 curves = {"neighbours' codes": near, "random codes": far, "neighbours' halves, copied": copied}
 draw.coverage(k, curves, one_answer)
@@ -989,14 +995,14 @@ best = {"first": near[:, 0], "best16": near[:, 4], "best64": near[:, 6], "random
 then = [near_half[:, 0], near_half[:, 4], near_half[:, 6], far_half[:, 6], half_answer]
 now = best | {"blurred": one_answer}
 halved = {f"half_{name}": column for name, column in zip(now, then, strict=True)}
-greys, half_greys = ([grey_share(model) for model in models] for models in (full, brief))
+greys, half_greys = ([greyness(model)[0] for model in models] for models in (full, brief))
 claim("EBM-1", **now, **halved, grey=greys, half_grey=half_greys)
 
 # %% [markdown]
 # The lecture's statement holds: one $x$, many $z$, many different predictions, and the truth is near one of them. Two things that it does not tell:
 #
 # - **Which z matters.** Codes of random digits give a fan too, and it covers less.
-# - **A guess is still grey.** A true half has 7 units of grey, Pred some 21, a guess some 16. Adding strokes to a blurred
+# - **A guess is still grey.** Pred is three times as grey as a true half, and a guess still more than twice. Adding strokes to a blurred
 #   picture does not take all the blur away. Better decoders do more; the principle is the same.
 #
 # ## 9 · A judge of halves
@@ -1223,7 +1229,7 @@ def compare(sample, A):
 
 # %%
 def shares_of(model, samples):
-    """(L1, largest, random) for 50 samples, each with 12 atoms of the 40 that fit it best."""
+    """(L1, largest, random) for each sample and size, with 12 atoms of the 40 that fit it best."""
     found, dice = [], torch.Generator().manual_seed(0)
     for sample in samples:
         useful = (model[1].W.T @ sample).abs().topk(40).indices
@@ -1233,8 +1239,7 @@ def shares_of(model, samples):
 
 
 # %%
-shares = shares_of(full[0], r[:50])
-shares_half = shares_of(brief[0], y[:50] - half_preds[0](x[:50]))
+shares, shares_half = (shares_of(m[0], y[:300] - m[0][0](x[:300])) for m in (full, brief))
 same, same_half = ((s > 1 - 1e-9).double().mean(0) for s in (shares, shares_half))
 print(f"{len(shares)} comparisons      L1     largest |w·y|   random")
 luck = sum(1 / len(every) for every in subsets.values()) / len(subsets)

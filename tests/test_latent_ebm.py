@@ -193,3 +193,14 @@ def test_bad_arguments_are_named():
         energy_map_panel({"space": (space, False)}, POINTS, lam=0.1)
     with pytest.raises(ValueError, match=r"points: expected shape \(N, 2\), got \(2, 3\)"):
         energy_map_panel(AXES, torch.zeros(2, 3, dtype=torch.float64), lam=0.1)
+
+
+# ---- an exercise ----
+
+
+@pytest.mark.parametrize("lam", [0.1, 0.5, 2.0])
+def test_the_ruler_of_the_exercise_gives_the_energy_at_another_price(lam):
+    from rlvebm_utils.course.exercises.latent_ebm import F_at, unit_price
+
+    y = torch.tensor([1.2, -0.3], dtype=torch.float64)
+    assert float(F_at(lam, y, unit_price)) == pytest.approx(huber(y.numpy(), lam).sum())

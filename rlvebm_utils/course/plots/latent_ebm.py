@@ -40,7 +40,7 @@ def coverage(k: Sequence[int], curves: Mapping[str, Tensor], one_answer: Tensor)
     ax.set_xscale("log", base=2)
     ax.set(xlabel="guesses k", ylabel="‖y − ȳ‖², best of k", ylim=(0, None))
     ax.set_xticks(list(k), [str(n) for n in k])
-    ax.set_title("A few sharp guesses cover the truth better than the one mean")
+    ax.set_title("A few guesses cover the truth better than the one mean")
     ax.legend(fontsize=9, ncols=2)
     ends = "; ".join(
         f"{name}: {e.mean(0)[0]:.0f} with one guess, {e.mean(0)[-1]:.0f} with {k[-1]}"
@@ -130,7 +130,7 @@ def point_and_code(
     ax.plot(*y, "o", color="w", mec="k", ms=10, label="y")
     ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1], xlabel="y₁", ylabel="y₂")
     figure.colorbar(drawn, ax=ax, label="F(y)", extend="max")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside left upper", fontsize=9)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     style.headline(figure, title)
     used = ", ".join(f"z{j + 1} = {float(v):.2f}" for j, v in enumerate(z))
     place = f"({float(y[0]):.2f}, {float(y[1]):.2f})"
@@ -150,9 +150,9 @@ def area_and_ranking(
     for (name, auc), (color, look) in zip(rankings.items(), looks, strict=True):
         right.plot(lams, auc, look, color=color, label=name, ms=5)
     right.axhline(0.5, color=style.BLACK, lw=0.8, ls=":")
-    right.set(xlabel="λ, in units of ‖y‖", ylabel="data below other directions", ylim=(0.2, 1.02))
-    right.set_title("… and any price 0 < λ < ‖y‖ knows the data")
-    right.legend(fontsize=9, loc="lower left", ncols=3, columnspacing=1, handlelength=1.5)
+    right.set(xlabel="λ, in units of ‖y‖", ylabel="data below other directions", ylim=(0, 1.02))
+    right.set_title("… and F knows the data for λ < ‖y‖")
+    right.legend(fontsize=9, loc="center", bbox_to_anchor=(0.45, 0.27))
     for ax in (left, right):
         ax.set_xscale("symlog", linthresh=0.01, linscale=0.5)
         ax.set_xticks([0, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"])

@@ -443,9 +443,9 @@ def noise_panel(
             raise ValueError(f"sheets[{one}]: expected shape (n, n, 2), got {tuple(sheet.shape)}")
     return _Noise(sheets, points, level, reach, cells).panel(
         {"noise": stops(sorted(sheets), noise, label="noise")},
-        title="Drag the noise of the training: the sheet becomes a line",
+        title="Drag the noise of the training: the sheet draws back to the data",
         headline=f"share with F < {level:g}",
-        stills=("noise", sorted(sheets)),
+        stills=("noise", sorted(sheets)[:: max(1, len(sheets) // 3)]),
     )
 
 
@@ -476,9 +476,10 @@ class _Noise(Scene):
     def draw(self, a):
         title = f"F(y), outlined: F = {self.level:g}"
         shape = {"reach": self.reach, "level": self.level, "top": 0.2}
-        steps = range(0, len(a["sheet"]), max(1, len(a["sheet"]) // 15))
-        threads = [("", BLUE, *a["sheet"][k].T) for k in steps]
-        threads += [("", VERMILION, *a["sheet"][:, k].T) for k in steps]
+        n = len(a["sheet"])
+        steps, some = range(0, n, max(1, n // 10)), slice(None, None, max(1, n // 20))
+        threads = [("", BLUE, *a["sheet"][k, some].T) for k in steps]
+        threads += [("", VERMILION, *a["sheet"][some, k].T) for k in steps]
         ends = (-self.reach, self.reach)
         return [
             EnergyMap(a["F"], title, self.points, **shape),
