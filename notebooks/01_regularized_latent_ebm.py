@@ -241,7 +241,7 @@ dragged = drag_point(Dictionary(star_atoms), data, lam=lam_star)
 dragged
 
 # %% [markdown]
-# Your hand has just computed a minimum. A computer can do the same with no more wit: try every code of a table and keep the best.
+# Your hand has just computed a minimum. A computer can do the same in the simplest way: try every code of a table and keep the best.
 #
 # **Your turn.** `codes` is a table with a code in each row. Return the least energy in it, for one `y`. Your `E` is at hand.
 
@@ -371,8 +371,8 @@ def auc(low, high):
 # </details>
 
 # %% [markdown]
-# One more thing is needed for a fair comparison: a scale. Divide everything by λ: with $y = \lambda y'$ and $z = \lambda z'$ the energy is $\lambda^2$ times the one at the price 1. So λ is a **ruler**:
-# changing it zooms the same landscape.
+# One more thing is needed for a fair comparison: a scale. Put $y = \lambda y'$ and $z = \lambda z'$ into $E$: what comes out in front, and which price is left inside? λ is a **ruler**: changing it zooms
+# the same landscape.
 #
 # **Your turn.** `F1` is a function that gives $F$ at the price 1. Return $F(y)$ at the price λ > 0. (There is no dictionary in the arguments: no new minimisation is needed.)
 
@@ -407,7 +407,7 @@ print(f"F_λ(y) and λ² F₁(y/λ) differ by less than 1e-5 on the map: {bool(l
 #
 # <details><summary>Answer</summary>
 #
-# (c). What makes one direction dearer than another is how much ‖z‖₁ it takes to go there, and λ hardly changes the *order* of these costs. At λ = 0 every energy is 0
+# (c). What makes one direction more expensive than another is how much ‖z‖₁ it takes to go there, and λ hardly changes the *order* of these costs. At λ = 0 every energy is 0
 # and from λ = 1 on every code is empty, $F(y) = \tfrac12\Vert y\Vert^2$, the same in all directions; so there the AUC is ½. What λ does change is the contrast: the highest $F$ on the circle is twice the lowest for tiny λ, and nearly
 # equal to it near λ = 1.
 #
@@ -510,7 +510,7 @@ def F_one_hot(y, W):
 # - decodes *one* number, $F(y) = \min_z \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2$ over $z \in [-1, 1]$: a **bent line**;
 # - decodes *two* numbers between −1 and 1: a **bent sheet**.
 #
-# Both are trained together with an *encoder*, a network that proposes $z$ for a $y$, and with a little random noise on its proposal. We train many of them side by
+# Both are trained together with an *encoder*, a network that proposes $z$ for a $y$, and with random noise on its proposal: Gaussian, of size 0.02, for the line and the sheet alike. The sheet is also trained with other noises, for later. We train many networks side by
 # side: each weight matrix gets one more dimension, for the number of the network.
 
 
@@ -593,7 +593,7 @@ sheets = [one.T.contiguous() for one in run(sheet_decoders, sheet_z)]
 #
 # <details><summary>Answer</summary>
 #
-# The sheet. It has two numbers for a $y$ of two numbers, so it can cover the plane, and the less noise there is in training the less keeps it from doing so.
+# The sheet. It has two numbers for a $y$ of two numbers, so it can cover a whole region of the plane.
 #
 # </details>
 
@@ -606,7 +606,7 @@ rivals = {
     "one of 16 atoms": lambda y: F_one_hot(y, means[16]),
     "one of 64 atoms": lambda y: F_one_hot(y, means[64]),
     "bent line, 1 number": lambda y: F_one_hot(y, lines[0]),
-    "bent sheet, 2 numbers": lambda y: F_one_hot(y, sheets[0]),
+    "bent sheet, 2 numbers": lambda y: F_one_hot(y, sheets[1]),
 }
 maps = {name: f(plane) for name, f in rivals.items()}
 
@@ -615,7 +615,7 @@ draw.energy_maps(
     {name: values.reshape(120, 120) for name, values in maps.items()},
     side,
     curl,
-    "A bowl; pits, in a chain if there are many; a valley; and a wide plain",
+    "A bowl; pits, in a chain if there are many; a valley; and a plain",
     level=0.01,
     top=0.2,
 )
@@ -631,7 +631,7 @@ print("bent line, three starts:", ", ".join(f"{share:.0%}" for share in three_sh
 
 # %% [markdown]
 # The bowl has little low-energy area, but the data is not in it. The bent line puts the data at the bottom of a narrow valley: low where the
-# data is, high elsewhere; this is what an energy should look like. The bent sheet has lower energy still, and more than half of the map has it too: the trap again, with a code of only *two*
+# data is, high elsewhere; this is what an energy should look like. The bent sheet has lower energy on the data still, and so has everything around the data: more than twice the area of the line. The trap again, with a code of only *two*
 # numbers, because $y$ has two. For one-hot codes the number of atoms K is what λ was: more choices, more low-energy area, lower energy of the data.
 #
 # The theorem about bowls, put to the test, for the rivals too: is F at most the mean of its ends, halfway between 3000 random pairs of points?
@@ -676,8 +676,8 @@ for s, one, other in zip(noises, sheets, half_sheets, strict=True):
 # %% [markdown]
 # ## 6 · Energy collapse, and the two ways out
 #
-# The flat map at λ = 0 and the wide plain of the sheet are the same illness. It has a name, **energy collapse**: a training that only *lowers the energy of the data* has no reason to
-# keep the energy high anywhere else. To see it bare, take the most general energy: a network with one output, $F(y) = \tfrac12\,\mathrm{net}(y)^2$, no latent variable at all, trained to be low on the spiral.
+# The flat map at λ = 0 and the plain of the sheet are the same failure. It has a name, **energy collapse**: a training that only *lowers the energy of the data* has no reason to
+# keep the energy high anywhere else. To see it alone, take the most general energy: a network with one output, $F(y) = \tfrac12\,\mathrm{net}(y)^2$, no latent variable at all, trained to be low on the spiral.
 #
 # LeCun divides all of energy-based learning by the cure:
 #
@@ -858,7 +858,7 @@ for name, log_q in (balls | {"q ∝ exp(−βE)": -beta * E_here}).items():
     )
 
 # %% [markdown]
-# Too small a ball is dear, too large a ball fits badly, and the best one is the one that is shaped like $e^{-\beta E}$. Everywhere else in this notebook β = ∞: $F = \min_z E$.
+# Too small a ball costs too much, too large a ball fits badly, and the best one is shaped like $e^{-\beta E}$. Everywhere else in this notebook β = ∞: $F = \min_z E$.
 
 # %% [markdown]
 # ## 8 · Back to the digits: many answers
