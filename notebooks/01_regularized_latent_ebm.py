@@ -1257,7 +1257,7 @@ ours = {"used": nonzeros, "same": same[0], "share": by_l1, "largest": by_size, "
 claim("EBM-4", span=agree, ridge=ridge, **ours, **twins)
 
 # %% [markdown]
-# So L1 counts dimensions exactly, seldom finds *the* best subset, and loses little by that: far less than a random choice does. How it compares with just taking the largest $|w_j^\top y|$ stands in the line above.
+# So L1 counts dimensions exactly, seldom finds *the* best subset, and loses little by that: half as much as taking the largest $|w_j^\top y|$ does, and far less than a random choice.
 #
 # ## 11 · Noise limits a code too
 #

@@ -445,8 +445,14 @@ def noise_panel(
         {"noise": stops(sorted(sheets), noise, label="noise")},
         title="Drag the noise of the training: the sheet draws back to the data",
         headline=f"share with F < {level:g}",
-        stills=("noise", sorted(sheets)[:: max(1, len(sheets) // 3)]),
+        stills=("noise", _four(sorted(sheets))),
     )
+
+
+def _four(values: Sequence[float]) -> list[float]:
+    """Four of the values, or all if there are fewer, evenly from the first to the last."""
+    places = np.linspace(0, len(values) - 1, 4).round().astype(int)
+    return [values[k] for k in sorted(set(places.tolist()))]
 
 
 class _Noise(Scene):
