@@ -655,7 +655,7 @@ for name, f in rivals.items():
 #
 # <details><summary>Answer</summary>
 #
-# (b). Without noise a corner of the sheet that no data uses costs nothing. With noise every code comes out a little elsewhere, so the sheet draws back to where the data is, and gets thin. It does not become
+# (b). Without noise a corner of the sheet that no data uses costs nothing. With noise every code comes out a little elsewhere, so the sheet draws back to where the data is. It does not become
 # a line: between the turns of the spiral it stays low. At 0.3 the noise costs accuracy too: the mean F of the data rises. So noise limits a
 # code without a price on it. Section 11 says how much, in bits.
 #
@@ -1002,7 +1002,7 @@ claim("EBM-1", **now, **halved, grey=greys, half_grey=half_greys)
 # The lecture's statement holds: one $x$, many $z$, many different predictions, and the truth is near one of them. Two things that it does not tell:
 #
 # - **Which z matters.** Codes of random digits give a fan too, and it covers less.
-# - **A guess is still grey.** Pred is three times as grey as a true half, and a guess still more than twice. Adding strokes to a blurred
+# - **A guess is still grey.** Pred is three times as grey as a true half (a little less so the longer it trains), and a guess still more than twice. Adding strokes to a blurred
 #   picture does not take all the blur away. Better decoders do more; the principle is the same.
 #
 # ## 9 · A judge of halves
