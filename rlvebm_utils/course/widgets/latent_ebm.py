@@ -57,12 +57,12 @@ class EnergyMap:
         border = "".join(_path(chain * [1, -1]) for chain in self._border())
         moving = f'<path d="{border}" fill="none" stroke="#fff" stroke-width=".02"/>'
         body = (
-            f'<div style="position:relative;margin:0 58px 34px 26px">{img(self._pixels())}'
+            f'<div style="position:relative;margin:0 74px 34px 26px">{img(self._pixels())}'
             f'<svg viewBox="{-reach} {-reach} {2 * reach} {2 * reach}"'
             ' style="position:absolute;inset:0;width:100%;height:100%;overflow:visible">'
             f"{self._resting()}{CUT}{moving}{CUT}</svg></div>"
         )
-        return tile(self.title, body, "rlv-map", width=380)
+        return tile(self.title, body, "rlv-map", width=396)
 
     def _resting(self) -> str:
         """Dots, arrows, axes and the key of the colours: what no slider moves."""
