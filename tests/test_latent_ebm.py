@@ -114,6 +114,8 @@ def test_curves_are_where_their_numbers_are():
     assert 'd="M0.0 230.0L190.0 172.5L380.0 115.0"' in page
     assert 'cx="190.0" cy="115.0"' in page and ">up<" in page
     assert all(f">{tick}</text>" in page for tick in ("0", "1", "2", "20", "40"))
+    around = Curves([("", "#123456", x, x)], "t", (0, 360), (-0.7, 0.7), "x", "y").html()
+    assert all(f">{tick}</text>" in around for tick in ("180", "360", "−0.7"))
 
 
 # ---- a temperature ----

@@ -217,9 +217,11 @@ def _frame(at: _Scales, xlabel: str, ylabel: str) -> str:
         x, y = share * at.wide, (1 - share) * at.high
         lines.append(f'<path stroke="{GRID}" d="M0 {y}H{at.wide}M{x} 0V{at.high}"/>')
         value = at.ylim[0] + share * (at.ylim[1] - at.ylim[0])
-        words.append(f'<text x="-6" y="{y + 4}" text-anchor="end">{value:.2g}</text>')
+        words.append(f'<text x="-6" y="{y + 4}" text-anchor="end">{float(f"{value:.2g}"):g}</text>')
         value = at.xlim[0] + share * (at.xlim[1] - at.xlim[0])
-        words.append(f'<text x="{x}" y="{at.high + 15}" text-anchor="middle">{value:.2g}</text>')
+        words.append(
+            f'<text x="{x}" y="{at.high + 15}" text-anchor="middle">{float(f"{value:.2g}"):g}</text>'
+        )
     below, middle = at.high + 32, at.high / 2
     words.append(
         f'<text x="{at.wide / 2}" y="{below}" text-anchor="middle">{html.escape(xlabel)}</text>'
