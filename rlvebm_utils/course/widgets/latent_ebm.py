@@ -210,6 +210,11 @@ def _pixel_path(points: np.ndarray) -> str:
     return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points.tolist())
 
 
+def _tick(value: float) -> str:
+    """A number in two digits: 0.25, 360."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
 def _frame(at: _Scales, xlabel: str, ylabel: str) -> str:
     """Three ticks on each axis, thin lines, and what stands at the axes."""
     lines, words = [], []
@@ -217,11 +222,9 @@ def _frame(at: _Scales, xlabel: str, ylabel: str) -> str:
         x, y = share * at.wide, (1 - share) * at.high
         lines.append(f'<path stroke="{GRID}" d="M0 {y}H{at.wide}M{x} 0V{at.high}"/>')
         value = at.ylim[0] + share * (at.ylim[1] - at.ylim[0])
-        words.append(f'<text x="-6" y="{y + 4}" text-anchor="end">{float(f"{value:.2g}"):g}</text>')
+        words.append(f'<text x="-6" y="{y + 4}" text-anchor="end">{_tick(value)}</text>')
         value = at.xlim[0] + share * (at.xlim[1] - at.xlim[0])
-        words.append(
-            f'<text x="{x}" y="{at.high + 15}" text-anchor="middle">{float(f"{value:.2g}"):g}</text>'
-        )
+        words.append(f'<text x="{x}" y="{at.high + 15}" text-anchor="middle">{_tick(value)}</text>')
     below, middle = at.high + 32, at.high / 2
     words.append(
         f'<text x="{at.wide / 2}" y="{below}" text-anchor="middle">{html.escape(xlabel)}</text>'
