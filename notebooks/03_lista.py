@@ -13,8 +13,6 @@
 # iterations three learned rounds replace on photographs that nothing learned from. You will also measure what to do where the network
 # cannot be believed.**
 #
-# ![A network of three equal rounds: the sample y enters each through a matrix, is added to the last code times a second matrix, and is shrunk](../images/lista_graph.svg)
-#
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/03_lista.ipynb)
 #
 # **After this notebook you can**
@@ -84,6 +82,7 @@ from rlvebm_utils.course.claims import claim
 from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs
 from rlvebm_utils.course.exercises import your_turn
 from rlvebm_utils.course.plots import lista as draw
+from rlvebm_utils.course.plots.diagrams import show_diagram
 from rlvebm_utils.course.settled import length
 from rlvebm_utils.course.trainings import trained
 from rlvebm_utils.course.widgets import lista as panels
@@ -422,8 +421,14 @@ claim("ERR-1", plus=plus, minus=minus, nonzeros=nonzeros, best=fewer, other=othe
 #
 # ### Unrolled
 #
-# Cut the loop after $K$ rounds, and it is a feed-forward network of $K$ layers with the same weights in each. That is the picture at the top
-# of this notebook, for $K = 3$ (the lecture's figure 4). Before any training it must be ISTA, up to rounding.
+# Cut the loop after $K$ rounds, and it is a feed-forward network of $K$ layers with the same weights in each. Here it is for $K = 3$ (the
+# lecture's figure 4).
+
+# %%
+show_diagram("lista_graph")
+
+# %% [markdown]
+# Before any training it must be ISTA, up to rounding.
 
 
 # %% tags=["recipe"]

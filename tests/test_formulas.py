@@ -26,6 +26,7 @@ from rlvebm_utils import (
 )
 from rlvebm_utils.course.csae import ConvEncoder, infer
 from rlvebm_utils.course.data import whiten
+from rlvebm_utils.course.exercises.latent_ebm import free_energy
 from rlvebm_utils.course.exercises.lista import coupled
 from rlvebm_utils.course.gabor import fit_gabors
 from rlvebm_utils.course.vae import FuzzyBallAutoencoder, collapse_spring, size_term
@@ -77,6 +78,40 @@ def free_energy_is_the_least():
     for seed in range(20):
         for size in (1e-4, 1e-2, 1):
             assert (E(Y, BEST + size * normal(5, 12, seed=seed)) >= free(Y, LAM) - 1e-9).all()
+
+
+def bowl():
+    a, b = Y, normal(5, 8, seed=14)
+    z_a, z_b = (fista(DICTIONARY, one, LAM, tol=1e-12).z for one in (a, b))
+    middle, at_middle = (a + b) / 2, E((a + b) / 2, (z_a + z_b) / 2)
+    ends = (E(a, z_a) + E(b, z_b)) / 2
+    assert (free(middle, LAM) <= at_middle + 1e-9).all() and (at_middle <= ends + 1e-9).all()
+    close(ends, (free(a, LAM) + free(b, LAM)) / 2)
+
+
+def temperature():
+    """One number z, evenly on [0, 1]: the integral of a Gaussian, by its error function."""
+    beta, y = 7.0, torch.tensor([0.3, 2.0, -1.0], dtype=torch.float64)
+    z = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    low, high = (torch.special.erf((end - y) * (beta / 2) ** 0.5) for end in (0, 1))
+    integral = (high - low) / 2 * (2 * torch.pi / beta) ** 0.5
+    found = free_energy(0.5 * (y[:, None] - z).square(), beta)
+    close(found, -integral.log() / beta, rtol=1e-6)
+    few = normal(4, 6, seed=15)
+    close(free_energy(few, beta), -(-beta * few).exp().mean(1).log() / beta)
+
+
+def never_below_the_free_energy():
+    """For K codes that count alike, q K is a density; equal at the best q."""
+    beta, energies = 3.0, normal(6, 40, seed=16)
+
+    def variational(q):
+        return (q * energies).sum(1) + torch.xlogy(q, 40 * q).sum(1) / beta
+
+    for seed in range(20):
+        q = torch.softmax(3 * normal(6, 40, seed=seed), 1)
+        assert (variational(q) > free_energy(energies, beta)).all()
+    close(variational(torch.softmax(-beta * energies, 1)), free_energy(energies, beta))
 
 
 def empty_code():
@@ -344,7 +379,9 @@ FORMULAS = {
         r = y - \mathrm{Pred}(x)
         \bar y_k = \mathrm{Pred}(x) + Wz_k
         F(y) = \min_k \tfrac12\Vert y - w_k\Vert^2
-        F(y) = \min_{z} \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2
+        F(y) = \min_z \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2
+        F(y) = \tfrac12\,\mathrm{net}(y)^2
+        z = c + \sigma\varepsilon
         c = W^\top(y - Wz)
         i = 1 \dots n
         \varphi = \tanh
@@ -358,9 +395,17 @@ FORMULAS = {
         E = \tfrac12 \Vert r - Wz \Vert^2 + \lambda \Vert z \Vert_1
         E(y, z) = \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1
         Wz = \sum_j z_j w_j
+        \mathrm{Dec}(z) = Wz = \sum_j z_j w_j
+        E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1
         E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1, \qquad \Vert z \Vert_1 = \sum_j |z_j|
     """,
     free_energy_is_the_least: r"F(y) = \min_z E(y, z)",
+    bowl: r"F(\tfrac{a+b}2) \le E(\tfrac{a+b}2, \tfrac{z_a+z_b}2) \le \tfrac12 E(a, z_a) + \tfrac12 E(b, z_b) = \tfrac12 F(a) + \tfrac12 F(b)",
+    temperature: r"""
+        F_\beta(y) = -\frac1\beta \log \int e^{-\beta E(y, z)}\, dz
+        F_\beta = -\tfrac1\beta\log\big(\tfrac1K\sum_k e^{-\beta E_k}\big)
+    """,
+    never_below_the_free_energy: r"F_\beta(y) \le \int q(z)\, E(y, z)\, dz + \frac1\beta \int q(z) \log q(z)\, dz",
     empty_code: r"F(y) = \tfrac12\Vert y\Vert^2",
     ruler: r"""
         y = \lambda y'
