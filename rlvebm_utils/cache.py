@@ -63,7 +63,7 @@ def is_private(path: Path) -> bool:
     return about.st_uid == os.geteuid() and not stat.S_ISLNK(about.st_mode) and not others_write
 
 
-def resolved(name: str, value: str | os.PathLike) -> Path:
+def resolved(name: str, value: str | os.PathLike[str]) -> Path:
     """The full path that ``value`` means: ``~`` and relative paths are allowed.
 
     name: what the value is called, for the message of the OSError where there is no such path.

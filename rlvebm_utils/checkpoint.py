@@ -42,7 +42,7 @@ class Run:
 
     def __init__(
         self, state: dict[str, Tensor], atoms: Callable[[], Tensor], *,
-        snapshots: Iterable[int] = (), checkpoint: str | os.PathLike | None = None,
+        snapshots: Iterable[int] = (), checkpoint: str | os.PathLike[str] | None = None,
         settings: dict[str, Any] | None = None,
     ):  # fmt: skip
         self.state, self.atoms, self.wanted = state, atoms, set(snapshots)
@@ -182,7 +182,7 @@ def shortened(path: Path) -> str:
     return text if len(text) < 60 else f"…{text[-60:]}"
 
 
-def check_checkpoint(checkpoint: str | os.PathLike | None) -> None:
+def check_checkpoint(checkpoint: str | os.PathLike[str] | None) -> None:
     """A path in a folder that is there, or None."""
     if checkpoint is None:
         return

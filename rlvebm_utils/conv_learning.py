@@ -49,7 +49,7 @@ def learn_kernels(
     images: Tensor, n_kernels: int, lam: float, *, size: int = 9, nonnegative: bool = False,
     zero_mean: bool = False, steps: int = 120, batch_size: int = 4, iterations: int = 8,
     sweeps: int = 2, forgetting: float = 0.96, seed: int = 0, snapshots: tuple[int, ...] = (),
-    progress: bool = False, checkpoint: str | os.PathLike | None = None,
+    progress: bool = False, checkpoint: str | os.PathLike[str] | None = None,
 ) -> LearnedKernels:  # fmt: skip
     """Learn n_kernels unit-norm kernels (size × size) from images (N, h, w) or (N, C, h, w).
 

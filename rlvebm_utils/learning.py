@@ -60,7 +60,7 @@ def learn_dictionary(
     y: Tensor, n_atoms: int, lam: float, *, nonnegative: bool = False, steps: int = 160,
     batch_size: int = 250, iterations: int = 20, forgetting: float = 0.9, seed: int = 0,
     snapshots: tuple[int, ...] = (), progress: bool = False,
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> LearnedDictionary:  # fmt: skip
     """Learn n_atoms unit-norm atoms from samples y (N, d), one batch at a time.
 

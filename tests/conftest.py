@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import textwrap
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no Chromium or Chrome on PATH")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _interruptible():
+    """Ctrl-C interrupts, also where a shell's background job has made Python ignore it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 SMALL_TEXT = textwrap.dedent(

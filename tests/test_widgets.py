@@ -534,7 +534,7 @@ def test_display_is_the_widget_then_a_figure_in_words(panel, shell):
     widget, figure, words = (output.data for output in captured.outputs)
     assert widget["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.widget.model_id
     assert "\n" not in widget["text/plain"] and "Drag λ" in widget["text/plain"]
-    assert figure["image/png"] and figure["text/plain"].count("at λ = ") == 5
+    assert figure["image/png"] and figure["text/plain"].count("at λ = ") == 4
     assert "0 of 40 coefficients are not zero" in figure["text/plain"]
     assert "Figure in words" in words["text/html"]
     assert captured.stderr == captured.stdout == ""
@@ -548,7 +548,7 @@ def test_a_panel_without_stills_displays_the_widget_alone(shell):
 
 def test_the_still_figure_draws_every_column(panel):
     figure, words = panel.still_figure()
-    grid = np.array(figure.axes).reshape(4, 5)
+    grid = np.array(figure.axes).reshape(4, 4)
     stems = [len(axes.collections[0].get_segments()) for axes in grid[2]]
     assert stems == sorted(stems, reverse=True) and stems[-1] == 0
     headings = [axes.get_title("center").split("\n")[1] for axes in grid[0]]

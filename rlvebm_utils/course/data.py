@@ -75,7 +75,7 @@ def load_digits(
     source: str = "embedded",
     split: str = "train",
     *,
-    cache_dir: str | os.PathLike | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     mirrors: Sequence[str] = MIRRORS,
     sha256: Mapping[str, str] = SHA256,
     dtype: torch.dtype = torch.float32,
@@ -163,7 +163,7 @@ def _fair_order(labels: np.ndarray) -> np.ndarray:
 # --- the full set ---------------------------------------------------------------------------------
 
 
-def _cache_folder(cache_dir: str | os.PathLike | None) -> Path:
+def _cache_folder(cache_dir: str | os.PathLike[str] | None) -> Path:
     """The argument, else the folder that :mod:`rlvebm_utils.cache` tells."""
     if not isinstance(cache_dir, str | os.PathLike | None):
         raise TypeError(f"cache_dir: expected a path, got {describe(cache_dir)}")

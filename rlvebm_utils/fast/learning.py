@@ -48,7 +48,7 @@ def learn_dictionary_fast(
     y: Samples, n_atoms: int, lam: float, *, nonnegative: bool = False, passes: int = 30,
     batch_size: int = 500, sweeps: int | None = None, memory: float = 0.025, backend: str = "auto",
     seed: int = 0, snapshots: tuple[int, ...] = (), progress: bool = False,
-    checkpoint: str | os.PathLike | None = None, group: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None, group: Any = None,
 ) -> LearnedDictionary:  # fmt: skip
     """Learn n_atoms unit-norm atoms from samples y (N, d) in ``passes`` passes over them.
 

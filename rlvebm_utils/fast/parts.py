@@ -41,7 +41,7 @@ SETTINGS, COMPLETE = "settings.json", "complete.json"
 
 def encode_batches(
     dictionary: Operator, y: Samples, lam: float | Tensor, *,
-    folder: str | os.PathLike | None = None, nonnegative: bool = False, tol: float = 1e-4,
+    folder: str | os.PathLike[str] | None = None, nonnegative: bool = False, tol: float = 1e-4,
     backend: str = "auto", chunk: int = 4096, group: Any = None,
 ) -> Iterator[Solution]:  # fmt: skip
     """:func:`encode` for one batch after the other: an iterator of solutions, codes in CSR.
@@ -103,7 +103,7 @@ def _solutions(dictionary, y, lam, options, store, place) -> Iterator[Solution]:
         store.complete(number + 1)
 
 
-def load_codes(folder: str | os.PathLike) -> Solution:
+def load_codes(folder: str | os.PathLike[str]) -> Solution:
     """What :func:`encode_batches` wrote, as one solution with its codes in CSR, on the CPU.
 
     ``interrupted`` says whether batches are still to come. Raises TypeError or ValueError where
@@ -133,7 +133,7 @@ def _unfinished(whole: Solution) -> Solution:
 class Folder:
     """A folder of codes that were, and are to be, made with the same settings."""
 
-    def __init__(self, folder: str | os.PathLike, settings: dict[str, Any]):
+    def __init__(self, folder: str | os.PathLike[str], settings: dict[str, Any]):
         self.path = check_path("folder", folder)
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from ..learning import Batches
 from ..validate import LARGEST, check_tensor, describe
 
 Item = TypeVar("Item")
-Samples: TypeAlias = Tensor | np.ndarray | Iterable[Tensor | np.ndarray | Sequence]
+Samples: TypeAlias = Tensor | np.ndarray | Iterable[Tensor | np.ndarray | Sequence[float]]
 
 
 class ByRows:
@@ -31,7 +31,8 @@ class ByRows:
     def __init__(self, y: Tensor | np.ndarray, size: int, passes: int, generator, share=(0, 1)):
         self.y, self.share, self.generator = y, share, generator
         self.steps = passes * max(1, len(y) // size)
-        self.rows = Batches(len(y), size, self.steps, generator)
+        device = y.device if isinstance(y, Tensor) else "cpu"
+        self.rows = Batches(len(y), size, self.steps, generator, device)
 
     def __len__(self) -> int:
         return self.steps
