@@ -23,7 +23,7 @@ SNAPSHOTS = (0, 5, 20, 80, 200, 400, STEPS)
 
 def trainings() -> list[Training]:
     """Every training, and for those whose encoder learns a twin of half the length."""
-    kinds = [("tanh", 1.0), ("softshrink", 1.0), ("softshrink", 0.0), ("softshrink", 0.1)]
+    kinds = [("softshrink", 1.0), ("tanh", 1.0), ("softshrink", 0.0), ("softshrink", 0.1)]
     return [
         Training(phi, alpha, frozen, seed, steps)
         for (phi, alpha), frozen, seed, steps in itertools.product(
@@ -63,12 +63,12 @@ def arrays(one: Training, run: csae.AutoEncoder) -> dict[str, np.ndarray]:
 
 
 def main(target: Path = AUTOENCODERS) -> None:
+    about = {"command": COMMAND, "torch": torch.__version__, "lam": LAM, "steps": STEPS}
+    target.parent.mkdir(exist_ok=True)
     kept = {}
     for one in tqdm(trainings(), desc="training", unit="auto-encoder"):
         kept |= arrays(one, train(one))
-    about = {"command": COMMAND, "torch": torch.__version__, "lam": LAM, "steps": STEPS}
-    target.parent.mkdir(exist_ok=True)
-    np.savez_compressed(target, about=json.dumps(about), **kept)
+        np.savez_compressed(target, about=json.dumps(about), **kept)
 
 
 if __name__ == "__main__":
