@@ -12,9 +12,7 @@
 # **You will give one algorithm two kinds of pictures, and watch it invent pen strokes for one and edge detectors for the other; then you will
 # measure how good these edges are, and find out whether they come from the photographs or from the algorithm.**
 #
-# ![Two sheets of small tiles, side by side, filled with noise at first; while learning runs, pen strokes appear on the left and striped edges at all angles on the right](../images/atoms_appear.gif)
-#
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/04_what_the_atoms_learn.ipynb)
+# *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
 # **After this notebook you can**
 #

@@ -12,9 +12,7 @@
 # **You will take whole photographs apart with a handful of small kernels that are used at every place, learn such kernels from one to sixty-four at a time, and
 # measure what they become: spots, edges, bars, gratings.**
 #
-# ![Three small kernels, each beside a map with a few dots; the dots are copies of the kernels in the image on the right, which is their sum](../images/conv_sum.svg)
-#
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/05_convolutional_sparse_coding.ipynb)
+# *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
 # **After this notebook you can**
 #
@@ -60,6 +58,7 @@ from rlvebm_utils.course.claims import claim
 from rlvebm_utils.course.data import extract_patches, load_photographs, local_contrast
 from rlvebm_utils.course.kernels import colour_share, orientation_bins
 from rlvebm_utils.course.plots import conv as draw
+from rlvebm_utils.course.plots.diagrams import show_diagram
 from rlvebm_utils.course.widgets.conv import conv_codes_panel
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
@@ -83,7 +82,13 @@ draw.photograph(photos["camera"][8:-8, 8:-8], contrast["camera"])
 #
 # $$Y = \sum_i K_i * Z_i .$$
 #
-# A convolution with a map of few non-zeros is easy to say in words: at each non-zero, put down a copy of the kernel, times that number. In code:
+# A convolution with a map of few non-zeros is easy to say in words: at each non-zero, put down a copy of the kernel, times that number.
+
+# %%
+show_diagram("conv_sum")
+
+# %% [markdown]
+# In code:
 
 
 # %%

@@ -12,9 +12,7 @@
 # **You will train an encoder that guesses the sparse code of a photograph in one pass, see its filters and the decoder's grow alike although neither ever sees the other, and measure
 # how much such filters help a classifier that has few labels.**
 #
-# ![The encoder: image Y, convolution, non-linearity, gain, a guess of the code. The decoder: the code Z, a sum of convolutions, compared with Y. The code pays for its L1 norm and for its distance from the guess](../images/autoencoder.svg)
-#
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/06_convolutional_sparse_autoencoder.ipynb)
+# *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
 # **After this notebook you can**
 #
@@ -60,6 +58,7 @@ from rlvebm_utils.course import csae
 from rlvebm_utils.course.claims import claim
 from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs, local_contrast
 from rlvebm_utils.course.plots import csae as draw
+from rlvebm_utils.course.plots.diagrams import show_diagram
 
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
@@ -77,7 +76,11 @@ torch.set_default_dtype(torch.float64)  # so that the printed digits are the sam
 #
 # So one step of training is: guess; improve the guess by a few steps of FISTA; move the kernels $K$ downhill for these codes, and the encoder towards them. Note
 # who sees whom. $K$ and $C$ start from **different** noise, and neither is ever shown the other: they share nothing but $Z$.
-#
+
+# %%
+show_diagram("autoencoder")
+
+# %% [markdown]
 # The images are pieces of photographs, in units of their local contrast as in notebook 5. Twenty pieces are kept aside.
 
 # %%

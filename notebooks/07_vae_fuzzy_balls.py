@@ -12,9 +12,7 @@
 # **You will turn 2000 digits into fuzzy balls, cut the springs that hold them, watch them fly apart, and find the very spring at which they all
 # collapse into one. At the end the usual VAE loss is in your hands, term by term, and you know where its words mislead.**
 #
-# ![Discs of ten colours in the plane, each a handwritten digit; discs of one class lie together, with the class number in their middle](../images/fuzzy_balls.png)
-#
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/07_vae_fuzzy_balls.ipynb)
+# *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
 # **After this notebook you can**
 #
@@ -63,6 +61,7 @@ import torch
 from rlvebm_utils.course.claims import claim
 from rlvebm_utils.course.data import load_digits
 from rlvebm_utils.course.plots import vae as draw
+from rlvebm_utils.course.plots.diagrams import show_diagram
 from rlvebm_utils.course.vae import (
     Balls,
     FuzzyBallAutoencoder,
@@ -89,9 +88,11 @@ seeds = range(3)  # everything is trained from three starts, to tell luck from f
 #
 # Sparse coding limits a code by making most of its entries zero. **The lecture says:** keep the architecture, drop the sparsity, and limit the
 # information by making the code *noisy*.
-#
-# ![Diagram: y goes through the encoder and becomes z bar; noise is added and gives z; the decoder turns z into y hat; the cost C compares y hat with y; a spring pulls z bar to the origin](../images/vae_architecture.svg)
-#
+
+# %%
+show_diagram("vae_architecture")
+
+# %% [markdown]
 # The encoder sends $y$ to a point $\bar z$, here of two numbers, so that we can look at it. The decoder does not see $\bar z$; it sees $z = \bar z + \sigma\varepsilon$. So what a digit gets is not
 # a point but a **fuzzy ball** of radius σ, and the decoder has to draw a good digit from *anywhere* in it. We begin with σ = 1 and
 # a weak spring, $k\Vert\bar z\Vert^2$, that pulls each ball to the origin. The energy of a digit, averaged over its ball, is

@@ -1,6 +1,9 @@
-"""The diagrams in images/ are what images/draw.py draws, to the byte, and can be read aloud."""
+"""The diagrams in images/ are what images/draw.py draws, to the byte, and can be read aloud; a
+notebook shows its own from a cell.
+"""
 
-import importlib.util
+import io
+import json
 import re
 import subprocess
 import sys
@@ -9,19 +12,15 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from PIL import Image
+
+from rlvebm_utils.course.plots import diagrams as draw
+from tools import notebooks
 
 IMAGES = Path(__file__).resolve().parent.parent / "images"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def _load_draw():
-    spec = importlib.util.spec_from_file_location("draw", IMAGES / "draw.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-draw = _load_draw()
 every_diagram = pytest.mark.parametrize("name", draw.DIAGRAMS)
 
 
@@ -80,3 +79,64 @@ def test_a_picture_needs_no_font_no_network_and_tells_no_date(name):
     links = [value for element in root.iter() for key, value in element.items() if "href" in key]
     assert links and all(link.startswith("#") for link in links)
     assert "<dc:date>" not in text and "font-family" not in text
+
+
+# ---- in a notebook ----
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a cell that shows a diagram puts out: (data, metadata) of the picture, and its words."""
+
+    def show(name):
+        outputs = []
+
+        def put(data, metadata=None, raw=False):
+            outputs.append((data, metadata))
+
+        monkeypatch.setattr("IPython.display.display", put)
+        draw.show_diagram(name)
+        return outputs
+
+    return show
+
+
+@every_diagram
+def test_a_cell_shows_it_with_its_words_and_in_fine_lines(name, shown):
+    (picture, metadata), (words, _) = shown(name)
+    _, title, description = draw.DIAGRAMS[name]
+    assert picture["text/plain"] == f"{title}. {description}"
+    assert title in words["text/html"]
+    said = metadata["image/png"]
+    assert said["alt"] == picture["text/plain"]
+    pixels = Image.open(io.BytesIO(picture["image/png"])).size
+    assert pixels == (2 * said["width"], 2 * said["height"])
+    assert json.loads(metadata["drawn"])
+
+
+def test_a_cell_shows_the_same_bytes_whatever_the_settings(shown):
+    first = shown("conv_sum")
+    with matplotlib.rc_context({"font.size": 30, "figure.facecolor": "red", "savefig.dpi": 33}):
+        assert shown("conv_sum") == first
+
+
+def test_an_unknown_diagram_is_told():
+    with pytest.raises(ValueError, match="name: expected one of conv_sum, .* got 'vae'"):
+        draw.show_diagram("vae")
+
+
+# Those whose text still shows a file of images/.
+BY_FILE = {"01_regularized_latent_ebm", "02_sparse_coding_fista", "03_lista"}
+
+
+def test_no_notebook_shows_a_file_beside_it():
+    """Where a notebook is copied alone, as on Colab, such a picture is lost."""
+    found = {text.stem for text in notebooks.texts() if "../images" in text.read_text("utf-8")}
+    assert found == BY_FILE
+
+
+def test_each_diagram_is_shown_by_a_cell():
+    told = "\n".join(text.read_text("utf-8") for text in notebooks.texts())
+    cells = set(re.findall(r'^show_diagram\("(\w+)"\)', told, re.MULTILINE))
+    files = set(re.findall(r"\.\./images/(\w+)\.svg", told))
+    assert cells | files == set(draw.DIAGRAMS)

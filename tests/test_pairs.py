@@ -257,11 +257,23 @@ def test_moving_to_another_address(repository):
         assert address.site(old) not in path.read_text("utf-8"), path.name
     for text in notebooks.texts(repository / "notebooks"):
         assert notebooks.faults(text) == []
+        if text.stem[0].isdigit():
+            (there,) = re.findall(r"\(https://colab[^)]*", text.read_text("utf-8"))
+            assert there.endswith(f"/someone/some.where/blob/main/notebooks/{text.stem}.ipynb")
     for path, was in zip(executed, before, strict=True):
         now = nbformat.read(path, as_version=4)
         assert [cell.get("outputs") for cell in now.cells] == [
             cell.get("outputs") for cell in was.cells
         ]
+
+
+def test_the_placeholder_takes_out_badges_that_lead_nowhere(repository):
+    address.move("someone/some.where", repository)
+    address.move(address.PLACEHOLDER, repository)
+    assert address.move(address.PLACEHOLDER, repository) == []
+    for text in notebooks.texts(repository / "notebooks"):
+        assert notebooks.faults(text) == []
+        assert "colab.research" not in text.with_suffix(".ipynb").read_text("utf-8")
 
 
 def test_moving_changes_nothing_where_an_output_is_stale(repository):

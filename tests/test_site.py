@@ -6,6 +6,7 @@ here, with one small panel, so that no notebook has to be run.
 
 import gzip
 import os
+import random
 import re
 import subprocess
 import sys
@@ -25,7 +26,9 @@ from tools import site, student
 from tools.claims import shown
 from tools.notebooks import FOLDER, ROOT, execute, texts
 
-HOME, NOTEBOOK = 1_000_000, 3_000_000  # bytes that a page may weigh
+# Bytes that a page may weigh: the first one as its files lie on the disk, others as a server sends
+# them, text compressed
+HOME, OTHER = 1_000_000, 3_000_000
 # axe takes twenty seconds for a notebook's code and formulas, so it sees those of one only.
 WHOLE = "index", "claims", "playground"
 SOONER = {"exclude": [["mjx-container"], ["pre"], ["dt.sig"]]}
@@ -106,10 +109,14 @@ def visit(page, path: Path) -> tuple[list[str], set[Path]]:
     return wrong, files
 
 
-def weight(files: set[Path]) -> int:
-    """As a server sends it: text compressed."""
-    whole = (path.read_bytes() for path in files if path.is_file() and "panels" not in path.parts)
-    return sum(min(len(data), len(gzip.compress(data, 6))) for data in whole)
+def too_heavy(path: Path, files: set[Path]) -> list[str]:
+    """Where the files that a page takes, its panels apart, weigh more than they may."""
+    whole = [one.read_bytes() for one in files if one.is_file() and "panels" not in one.parts]
+    if path.name == "index.html":
+        bytes, most = sum(map(len, whole)), HOME
+    else:
+        bytes, most = sum(min(len(one), len(gzip.compress(one, 6))) for one in whole), OTHER
+    return [f"weighs {bytes} bytes"] if bytes > most else []
 
 
 def axe_finds(page, context: dict | None = None) -> list[str]:
@@ -126,9 +133,7 @@ def faults_of(page, path: Path, context: dict | None) -> list[str]:
         wrong.append("a formula is not set")
     if page.locator("mjx-merror").count():
         wrong.append("a formula is wrong")
-    if weight(files) > (NOTEBOOK if path.parent.name == "notebooks" else HOME):
-        wrong.append(f"weighs {weight(files)} bytes")
-    wrong += axe_finds(page, context)
+    wrong += too_heavy(path, files) + axe_finds(page, context)
     for width in (page.viewport_size["width"], 390):
         page.set_viewport_size({"width": width, "height": 800})
         if page.evaluate("document.documentElement.scrollWidth") > width:
@@ -157,6 +162,17 @@ def test_every_page_from_the_disk_without_a_network(built, browser):
 def test_pages_of_each_kind_on_a_phone_in_the_dark(built, browser):
     paths = [built / f"{name}.html" for name in (*WHOLE[:2], "notebooks/02_sparse_coding_fista")]
     assert faults(browser, built, paths, 390, "dark") == {}
+
+
+def test_a_heavy_page_is_found(tmp_path):
+    files = {tmp_path / "a.css", tmp_path / "b.css"}
+    for path in files:
+        path.write_text(" " * (HOME // 2 + 1))
+    assert too_heavy(tmp_path / "index.html", files) == [f"weighs {HOME + 2} bytes"]
+    assert too_heavy(tmp_path / "index.html", {tmp_path / "a.css"}) == []
+    assert too_heavy(tmp_path / "other.html", files) == []
+    (tmp_path / "a.css").write_bytes(random.Random(0).randbytes(OTHER))
+    assert too_heavy(tmp_path / "other.html", files) != []
 
 
 class Links(HTMLParser):

@@ -2,8 +2,10 @@
 
 pyproject.toml decides the address; what :func:`holders` lists and the notebooks' first cells have
 to hold it literally. This replaces the old one in all of them, in executed notebooks too: their
-outputs stay good, since the address matters on Colab alone. README's badges are written anew: with
-the placeholder they would lead nowhere, and say so instead.
+outputs stay good, since the address matters on Colab alone. The badges of README and of each
+notebook are written anew: with the placeholder they would lead nowhere, and say so instead.
+
+    python -m tools.address OWNER/rlvebm    the placeholder: takes out badges that lead nowhere
 """
 
 import re
@@ -21,6 +23,12 @@ FIXED = ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CITATION.cff", "benc
 BLOCK = re.compile(r"(<!-- badges\b.*?-->\n).*?(<!-- /badges -->)", re.DOTALL)
 # A row of README's table of notebooks: all but its last column, and the notebook
 ROW = re.compile(r"^(\| \[[^]]+\]\(notebooks/(\w+)\.ipynb\) \| .* \|) [^|]* \|$", re.MULTILINE)
+# A notebook's line with its badge, in its text (after "# ") or in a cell
+BADGE = re.compile(
+    r"^((?:# )?)(?:\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)|\*Open in Colab: [^*\n]*\*)$",
+    re.MULTILINE,
+)
+LATER = "*Open in Colab: here, after you publish (`make address TO=owner/name`).*"
 COLAB = "https://img.shields.io/badge/open_in-Colab-f9ab00?logo=googlecolab"
 SITE = "https://img.shields.io/badge/read-the_site-2b6cb0"
 
@@ -72,6 +80,13 @@ def _of_notebook(name: str, to: str) -> str:
     return f"[![Open in Colab]({COLAB})]({there})"
 
 
+def with_badge(source: str, name: str, to: str) -> str:
+    """The source of notebook ``name``, its text or one cell, with the badge of this address; of
+    the placeholder, with what to do instead. A source without a badge stays as it is.
+    """
+    return BADGE.sub(lambda found: found[1] + (_of_notebook(name, to) or LATER), source)
+
+
 def move(new: str, root: Path = ROOT) -> list[str]:
     """Replace the address in every file that holds it; return their names. Raises ValueError,
     before anything is changed, for what is no address, and where an output is not of its source:
@@ -88,6 +103,8 @@ def move(new: str, root: Path = ROOT) -> list[str]:
         text = before.replace(site(old), site(new)).replace(old, new)
         if path == root / "README.md":
             text = with_badges(text, new)
+        elif path.suffix == ".py":
+            text = with_badge(text, path.stem, new)
         if text != before:
             path.write_text(text, encoding="utf-8", newline="\n")
             changed.append(path.relative_to(root).as_posix())
@@ -100,7 +117,7 @@ def move(new: str, root: Path = ROOT) -> list[str]:
 def _move_executed(path: Path, old: str, new: str) -> None:
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
-        cell.source = cell.source.replace(old, new)
+        cell.source = with_badge(cell.source.replace(old, new), path.stem, new)
     notebooks.strip(notebook)
     notebooks.write(notebook, path)
 

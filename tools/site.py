@@ -25,6 +25,9 @@ from PIL import Image
 from rlvebm_utils.course.claims import register
 from rlvebm_utils.course.live import script, style
 from rlvebm_utils.course.live.draw import page_data
+from rlvebm_utils.course.plots.diagrams import drawn
+from rlvebm_utils.course.plots.style import to_png
+from tools import address
 from tools.claims import shown
 from tools.notebooks import FOLDER, ROOT
 from tools.panels import tags
@@ -41,6 +44,8 @@ MATHJAX = (
     "a11y/assistive-mml.js",
 )
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
+COLAB = "Each notebook has a link *Open in Colab* at its top."
+LATER = "After you publish, `make address TO=owner/name` puts a link to Colab into each notebook."
 FIGURE = (
     '<img src="../figures/{name}" alt="{alt}" width="{width}" height="{height}" loading="lazy">'
 )
@@ -48,6 +53,17 @@ DIGIT = """<div id="page"></div>
 <noscript>To draw here, switch JavaScript on.</noscript>
 {}
 """
+# The pictures of the cards: a notebook's number, and a file of images/
+CARDS = {
+    "01": "latent_ebm.svg",
+    "02": "stroke_by_stroke.png",
+    "03": "lista_graph.svg",
+    "04": "atoms_appear.gif",
+    "05": "conv_sum.svg",
+    "06": "autoencoder.svg",
+    "07": "fuzzy_balls.png",
+}
+CARD = 640, 240  # pixels that a card's picture has to fit into
 PANEL = """<div class="panel" data-src="{page}" data-title="{title}">
 <a href="{page}">{title}: this panel on a page of its own</a></div>"""
 
@@ -57,6 +73,7 @@ def gather(target: Path, panels: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(SITE, target, ignore=shutil.ignore_patterns(BUILT.name, "__pycache__"))
     shutil.copytree(ROOT / "images", target / "images", ignore=shutil.ignore_patterns("*.py"))
+    card_pictures(target / "cards")
     (target / "notebooks").mkdir()
     for path in sorted(FOLDER.glob("*.ipynb")):
         notebook = for_the_site(nbformat.read(path, as_version=4), path.stem, panels)
@@ -135,8 +152,10 @@ def lighten(notebook, name: str, folder: Path) -> None:
         path = folder / f"{name}-{count}.webp"
         picture = Image.open(io.BytesIO(b64decode(output.data["image/png"])))
         picture.save(path, lossless=True)
-        alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""))
+        said = output.metadata.get("image/png", {})
         size = dict(zip(("width", "height"), picture.size, strict=True))
+        size |= {side: said[side] for side in size if side in said}  # where lines are finer
+        alt = html.escape(said.get("alt", ""))
         output.data = {"text/html": FIGURE.format(name=path.name, alt=alt, **size)}
 
 
@@ -193,18 +212,37 @@ def filled(page: Path) -> str:
     text = page.read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = text.replace("@REPOSITORY@", project["urls"]["Repository"])
+    published = address.address() != address.PLACEHOLDER
+    text = text.replace("@COLAB@", COLAB if published else LATER)
     return text.replace("@CARDS@", "\n".join(map(card, sorted(FOLDER.glob("0*.ipynb")))))
 
 
 def card(path: Path) -> str:
     """A picture, the title, and what the notebook's first sentence says that you will do."""
-    texts = [cell.source for cell in nbformat.read(path, as_version=4).cells]
-    head, title = texts[0], re.search("^# (.*)", texts[0], re.MULTILINE)[1]
-    picture = re.search(r"\]\(\.\./(images/[^)]*)\)", "\n".join(texts))
+    head = nbformat.read(path, as_version=4).cells[0].source
+    title = re.search("^# (.*)", head, re.MULTILINE)[1]
     says = " ".join(re.search(r"\*\*(You will .*?)\*\*", head, re.DOTALL)[1].split())
-    shown = f"![]({picture[1]})\n\n  " if picture else ""
     first = re.split(r"(?<=[.!]) ", says)[0]
-    return f"- {shown}**[{title}](notebooks/{path.name})**\n\n  {first}\n"
+    shown = f"![](cards/{path.stem[:2]}.webp)"
+    return f"- {shown}\n\n  **[{title}](notebooks/{path.name})**\n\n  {first}\n"
+
+
+def card_pictures(folder: Path) -> None:
+    """The cards' pictures in a new folder, about as small as they are shown."""
+    folder.mkdir()
+    for number, name in CARDS.items():
+        picture = _raster(ROOT / "images" / name)
+        picture.thumbnail(CARD)
+        picture.save(folder / f"{number}.webp", quality=85)
+
+
+def _raster(path: Path) -> Image.Image:
+    """A picture of images/ as pixels; of one that moves its end."""
+    if path.suffix == ".svg":
+        return Image.open(io.BytesIO(to_png(drawn(path.stem)))).convert("RGB")
+    picture = Image.open(path)
+    picture.seek(getattr(picture, "n_frames", 1) - 1)
+    return picture.convert("RGB")
 
 
 def teachers_table(folder: Path) -> str:
