@@ -36,6 +36,10 @@ class ConvDictionary(Operator):
     cross near C·a·b = 2n, where "auto" changes over.
 
     Raises TypeError or ValueError, naming the argument, on bad input.
+
+    >>> dictionary = ConvDictionary(torch.tensor([[[1.0, -1.0]]]))  # one kernel, 1 × 2
+    >>> dictionary.decode(torch.tensor([[[2.0, 0.0, 3.0]]]))
+    tensor([[ 2., -2.,  3., -3.]])
     """
 
     code_ndim = 3  # dimensions of one code, without the batch

@@ -66,6 +66,11 @@ def learn_dictionary(
     Raises TypeError or ValueError, naming the argument, on bad input; y is never changed. Source:
     J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online dictionary learning for sparse coding* (ICML
     2009).
+
+    >>> y = torch.eye(3).repeat(20, 1)  # samples along three axes
+    >>> found = learn_dictionary(y, 3, 0.1, nonnegative=True, steps=30, batch_size=20)
+    >>> sorted(found.dictionary.W.argmax(0).tolist())  # an atom for each
+    [0, 1, 2]
     """
     check_learning(y, n_atoms, lam, steps, seed, snapshots, nonnegative, progress)
     for name, value in (("batch_size", batch_size), ("iterations", iterations)):

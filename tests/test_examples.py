@@ -8,7 +8,10 @@ import torch
 
 import rlvebm_utils
 
-SHOWN = "Dictionary LISTA encode fista ista lambda_max soft_threshold".split()
+SHOWN = (
+    "ConvDictionary Dictionary LISTA encode encode_images encode_path fista ista lambda_max "
+    "learn_dictionary learn_dictionary_fast soft_threshold"
+).split()
 
 
 def examples(name: str) -> list[doctest.DocTest]:

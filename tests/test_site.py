@@ -20,6 +20,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+import rlvebm_utils
 from rlvebm_utils import soft_threshold
 from rlvebm_utils.course.widgets import SliderPanel, Stems, linear_slider
 from tools import site, student
@@ -29,9 +30,19 @@ from tools.notebooks import FOLDER, ROOT, execute, texts
 # Bytes that a page may weigh: the first one as its files lie on the disk, others as a server sends
 # them, text compressed
 HOME, OTHER = 1_000_000, 3_000_000
-# axe takes twenty seconds for a notebook's code and formulas, so it sees those of one only.
-WHOLE = "index", "claims", "playground"
-SOONER = {"exclude": [["mjx-container"], ["pre"], ["dt.sig"]]}
+# Of code, formulas and signatures axe sees, on each page, the first that holds something of a new
+# kind (a colour of the code, a part of a formula, a width that scrolls): all would take minutes.
+MARK_WHAT_IS_ALIKE = """() => {
+  const seen = new Set();
+  for (const one of document.querySelectorAll("mjx-container, pre, dt.sig")) {
+    const parts = [one, ...one.querySelectorAll("*")];
+    const kinds = parts.map((part) => `${part.localName} ${part.getAttribute("class")}`);
+    kinds.push(`wide: ${one.scrollWidth > one.clientWidth + 1}`);
+    const fresh = kinds.map((kind) => `${one.localName} ${kind}`).filter((kind) => !seen.has(kind));
+    if (fresh.length) fresh.forEach((kind) => seen.add(kind));
+    else one.dataset.alike = "";
+  }
+}"""
 
 
 def small_panel(path: Path) -> None:
@@ -119,21 +130,23 @@ def too_heavy(path: Path, files: set[Path]) -> list[str]:
     return [f"weighs {bytes} bytes"] if bytes > most else []
 
 
-def axe_finds(page, context: dict | None = None) -> list[str]:
+def axe_finds(page) -> list[str]:
     # axe would ask for the style sheets, which a page from a disk may not read
     options = {"preload": False, "resultTypes": ["violations"]}
+    page.evaluate(MARK_WHAT_IS_ALIKE)
+    context = {"exclude": [["[data-alike]"]]}
     found = Axe().run(page, context=context, options=options).response["violations"]
     return [f"{one['id']}: {one['nodes'][0]['target']}" for one in found]
 
 
-def faults_of(page, path: Path, context: dict | None) -> list[str]:
-    """All that is wrong on a page, opened here; context: what axe looks at."""
+def faults_of(page, path: Path) -> list[str]:
+    """All that is wrong on a page, opened here."""
     wrong, files = visit(page, path)
     if page.locator("span.math, div.math").count() != page.locator("mjx-container").count():
         wrong.append("a formula is not set")
     if page.locator("mjx-merror").count():
         wrong.append("a formula is wrong")
-    wrong += too_heavy(path, files) + axe_finds(page, context)
+    wrong += too_heavy(path, files) + axe_finds(page)
     for width in (page.viewport_size["width"], 390):
         page.set_viewport_size({"width": width, "height": 800})
         if page.evaluate("document.documentElement.scrollWidth") > width:
@@ -146,7 +159,7 @@ def faults(browser, built: Path, paths: list[Path], width: int, scheme: str) -> 
     context, found = browser.new_context(offline=True, viewport=size, color_scheme=scheme), {}
     for path in paths:
         page = context.new_page()
-        wrong = faults_of(page, path, None if path.stem in WHOLE else SOONER)
+        wrong = faults_of(page, path)
         if wrong:
             found[path.relative_to(built).as_posix()] = wrong
         page.close()
@@ -160,7 +173,8 @@ def test_every_page_from_the_disk_without_a_network(built, browser):
 
 
 def test_pages_of_each_kind_on_a_phone_in_the_dark(built, browser):
-    paths = [built / f"{name}.html" for name in (*WHOLE[:2], "notebooks/02_sparse_coding_fista")]
+    names = "index", "claims", "notebooks/02_sparse_coding_fista"
+    paths = [built / f"{name}.html" for name in names]
     assert faults(browser, built, paths, 390, "dark") == {}
 
 
@@ -173,6 +187,23 @@ def test_a_heavy_page_is_found(tmp_path):
     assert too_heavy(tmp_path / "other.html", files) == []
     (tmp_path / "a.css").write_bytes(random.Random(0).randbytes(OTHER))
     assert too_heavy(tmp_path / "other.html", files) != []
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("<pre><b class='k'>for</b></pre>", "<pre><b class='n' style='color:#ddd'>for</b></pre>"),
+        ("<pre>for</pre>", "<pre style='width: 9em; overflow: auto'>" + "wide " * 40 + "</pre>"),
+    ],
+    ids=["colour", "width"],
+)
+def test_a_fault_in_code_is_seen_where_it_is_the_first_of_its_kind(good, bad, browser):
+    page = browser.new_page()
+    frame = "<html lang=en><title>t</title><main><h1>h</h1>{}</main>"
+    page.set_content(frame.format(2 * good))
+    assert axe_finds(page) == [] and page.locator("[data-alike]").count() == 1
+    page.set_content(frame.format(2 * good + bad))
+    assert axe_finds(page) != []
 
 
 class Links(HTMLParser):
@@ -294,6 +325,23 @@ def test_text_is_extracted_and_a_translation_is_shown(source, tmp_path):
     assert sphinx("html", source, tmp_path / "html" / "de", *options) == ""
     text = (tmp_path / "html" / "de" / "claims.html").read_text(encoding="utf-8")
     assert "<h1>Nachgemessen" in text and 'href="./../claims.html" lang="en"' in text
+
+
+# ---- the package ----
+
+
+def test_every_public_name_of_the_package_has_its_place(built):
+    """Functions and classes, on the page of the package or on one of its wings'."""
+    ids = {place for path in pages(built) for place in Links(path).ids}
+    wanted = {f"rlvebm_utils.{name}" for name in rlvebm_utils.__all__}
+    for wing in site.WINGS:
+        folder = ROOT / "rlvebm_utils" / wing.replace(".", "/")
+        for path in folder.glob("[!_]*.py"):
+            module = f"rlvebm_utils.{wing}.{path.stem}"
+            text = path.read_text(encoding="utf-8")
+            defined = re.findall(r"^(?:def|class) ([a-zA-Z]\w*)", text, re.MULTILINE)
+            wanted |= {f"{module}.{name}" for name in defined if name not in rlvebm_utils.__all__}
+    assert wanted - ids == set() and len(wanted) > 150
 
 
 # ---- for teachers ----

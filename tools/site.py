@@ -16,12 +16,15 @@ import sys
 import tomllib
 from base64 import b64decode
 from collections import Counter
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
+from pkgutil import iter_modules
 
 import nbformat
 from PIL import Image
 
+import rlvebm_utils as PACKAGE
 from rlvebm_utils.course.claims import register
 from rlvebm_utils.course.live import script, style
 from rlvebm_utils.course.live.draw import page_data
@@ -87,6 +90,9 @@ def gather(target: Path, panels: Path) -> Path:
         "teach.md": filled(SITE / "teach.md"),
     }.items():
         (target / name).write_text(text, encoding="utf-8")
+    (target / "api").mkdir()
+    for wing, title in WINGS.items():
+        (target / "api" / f"{wing}.md").write_text(wing_page(wing, title), encoding="utf-8")
     _extra(target, panels)
     return target
 
@@ -223,8 +229,9 @@ def card(path: Path) -> str:
     title = re.search("^# (.*)", head, re.MULTILINE)[1]
     says = " ".join(re.search(r"\*\*(You will .*?)\*\*", head, re.DOTALL)[1].split())
     first = re.split(r"(?<=[.!]) ", says)[0]
-    shown = f"![](cards/{path.stem[:2]}.webp)"
-    return f"- {shown}\n\n  **[{title}](notebooks/{path.name})**\n\n  {first}\n"
+    number = path.stem[:2]
+    picture = f"![](cards/{number}.webp)\n\n  " if number in CARDS else ""
+    return f"- {picture}**[{title}](notebooks/{path.name})**\n\n  {first}\n"
 
 
 def card_pictures(folder: Path) -> None:
@@ -268,6 +275,34 @@ def exercises(notebook) -> list[str]:
             asked = before.source.split("\n\n")[-1]
             found.append(re.sub(r"^\*\*\d+\. (.*?)\*\*", r"**\1**", " ".join(asked.split())))
     return found
+
+
+# ---- the package, module by module ----
+
+# A page each: its folder in the package, and its title
+WINGS = {
+    "fast": "The engine: `fast`",
+    "course": "What the notebooks need: `course`",
+    "course.plots": "The pictures: `course.plots`",
+    "course.widgets": "The panels: `course.widgets`",
+    "course.live": "What runs in the page: `course.live`",
+}
+
+
+def wing_page(wing: str, title: str) -> str:
+    """One wing of the package in MyST: what it is for, then every module with its public names.
+    Those that ``rlvebm_utils`` itself offers stand on its own page.
+    """
+    whole = import_module(f"{PACKAGE.__name__}.{wing}")
+    names = [one.name for one in iter_modules(whole.__path__) if not one.ispkg]
+    lines = [f"# {title}", "", "```{eval-rst}", f".. automodule:: {whole.__name__}", "```", ""]
+    for name in names:
+        module = f"{whole.__name__}.{name}"
+        offered = [one for one in PACKAGE.__all__ if getattr(PACKAGE, one).__module__ == module]
+        skipped = f":exclude-members: {', '.join(offered)}\n" if offered else ""
+        lines += [f"## {name}", "", "```{eval-rst}", f".. automodule:: {module}", "   :members:"]
+        lines += [f"   {skipped}".rstrip(), "```", ""]
+    return "\n".join(lines)
 
 
 # ---- Sphinx ----

@@ -80,6 +80,11 @@ def encode_path(
     right: with small steps of λ a path costs less than its codes one by one. lams: a sequence of λ,
     each one number for all samples or one per sample. z0: where the first one starts. options: as
     for :func:`encode`. Raises TypeError or ValueError, naming the argument, on bad input.
+
+    >>> dictionary = Dictionary(torch.eye(2))
+    >>> path = encode_path(dictionary, torch.tensor([3.0, 1.0]), [4.0, 2.0, 0.5])
+    >>> [int((solution.z != 0).sum()) for solution in path]
+    [0, 1, 2]
     """
     if isinstance(lams, Tensor | np.ndarray):
         _check_row_of_lams(lams)

@@ -43,6 +43,11 @@ def encode_images(
     at a usual λ is nearly all zeros, and only coordinate descent does no work for them. But its
     sweeps cost as much as there are non-zeros, and a weak λ asks for many: images that have cost as
     much as about 100 iterations of ADMM go on with those, from where they are.
+
+    >>> dictionary = ConvDictionary(torch.full((1, 2, 2), 0.5))  # one kernel, of length 1
+    >>> image = dictionary.decode(torch.tensor([[[0.0, 3.0, 0.0]]]))  # used once, with weight 3
+    >>> [round(entry, 3) for entry in encode_images(dictionary, image, 0.5).z.flatten().tolist()]
+    [0.0, 2.5, 0.0]
     """
     problem = images_problem(dictionary, y, lam, penalty, nonnegative, "encode_images")
     options = Options(tol, max_iter)

@@ -55,6 +55,11 @@ def learn_dictionary_fast(
 
     Sources: J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online learning for matrix factorization and
     sparse coding* (JMLR 2010), section 3.4 for the forgetting and the warm starts.
+
+    >>> y = torch.randn(500, 16, generator=torch.Generator().manual_seed(0))
+    >>> found = learn_dictionary_fast(y, 32, 0.5)
+    >>> found.dictionary.W.shape, bool(found.energy[-1] < found.energy[0])
+    (torch.Size([16, 32]), True)
     """
     for name, value in (("passes", passes), ("batch_size", batch_size), ("sweeps", sweeps)):
         check_count(name, value)

@@ -102,14 +102,15 @@ def picker(names: Sequence[str], *, label: str = "example") -> ipywidgets.Dropdo
 class SliderPanel:
     """Drag a slider, see what follows.
 
-    compute(**values) -> dict: arrays (and numbers) from the values of the controls, by name.
-    draw(arrays) -> list of parts (`Picture`, `Stems`, `Strip`); it also finds the values there.
-    controls: name -> an ipywidgets control, from `log_slider`, `picker` or ipywidgets itself.
-    readouts(arrays) -> dict: label -> number or text, shown above the picture.
-    alt(arrays) -> str: the picture in words, for screen readers; the values of the controls and
-        the read-outs if left out.
-    title: what there is to see.
-    headline: the label of the read-out that matters most; a screen reader says it at the slider.
+    - ``compute(**values) -> dict``: arrays (and numbers) from the values of the controls, by name.
+    - ``draw(arrays)``: list of parts (`Picture`, `Stems`, `Strip`); it also finds the values there.
+    - ``controls``: name -> an ipywidgets control, from `log_slider`, `picker` or ipywidgets itself.
+    - ``readouts(arrays)``: label -> number or text, shown above the picture.
+    - ``alt(arrays)``: the picture in words, for screen readers; the values of the controls and the
+      read-outs if left out.
+    - ``title``: what there is to see.
+    - ``headline``: the label of the read-out that matters most; a screen reader says it at the
+      slider.
 
     For a figure that reads well without a kernel, `stills` names the values that it shows, as
     (name of the control, list of values): one column each, under the panel.
