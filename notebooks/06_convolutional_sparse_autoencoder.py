@@ -57,7 +57,7 @@ import torch
 import torch.nn.functional as F
 
 from rlvebm_utils import ConvDictionary, energy, fista, soft_threshold, track
-from rlvebm_utils.course import csae, trained
+from rlvebm_utils.course import autoencoders, csae
 from rlvebm_utils.course.claims import claim
 from rlvebm_utils.course.data import load_digits
 from rlvebm_utils.course.exercises import your_turn
@@ -150,8 +150,8 @@ def improve(Z, Y, dictionary, alpha, steps=8):
 # The images are pieces of photographs, in units of their local contrast as in notebook 5: 400 pieces of four photographs to learn from, 20 pieces of two *other* photographs held out.
 
 # %%
-train, held_out = trained.pieces(seed=0)
-lam, n = trained.LAM, trained.N_KERNELS
+train, held_out = autoencoders.pieces(seed=0)
+lam, n = autoencoders.LAM, autoencoders.N_KERNELS
 
 
 def decoder_step(K, Y, Z, rate=3e-5):
@@ -240,13 +240,13 @@ draw.rows_of_kernels(
 
 # %% tags=["slider-setup"]
 names = {"shrinkage": "softshrink", "tanh": "tanh"}
-steps = (0, 5, 20, 80, 200, 400, trained.STEPS)
+steps = (0, 5, 20, 80, 200, 400, autoencoders.STEPS)
 images = held_out[:8]
 empty = 0.5 * images.square().sum((1, 2)).mean()  # the energy of Z = 0
 
 
 def halves(phi, frozen, step):
-    return trained.autoencoder(trained.Training(names[phi], frozen=frozen), step)
+    return autoencoders.load(autoencoders.Training(names[phi], frozen=frozen), step)
 
 
 def measured(phi, frozen, step, images=images):
@@ -289,9 +289,11 @@ def p_value(cosines):
 # </details>
 
 # %%
-first, dictionary = trained.autoencoder(trained.Training())
+first, dictionary = autoencoders.load(autoencoders.Training())
 cosines = csae.likeness(first.kernels, dictionary.K)
-print(f"all {len(list(itertools.permutations(range(6))))} pairings of the first six kernels:", end=" ")
+print(
+    f"all {len(list(itertools.permutations(range(6))))} pairings of the first six kernels:", end=" "
+)
 print(f"p = {p_value(cosines[:6, :6]):.4f}")
 draw.against_chance(cosines)
 
@@ -302,8 +304,8 @@ draw.against_chance(cosines)
 
 # %%
 def likeness_and_distance(one):
-    encoder, dictionary = trained.autoencoder(one)
-    _, images = trained.pieces(one.seed)
+    encoder, dictionary = autoencoders.load(one)
+    _, images = autoencoders.pieces(one.seed)
     Z = fista(dictionary, images, lam, tol=1e-2).z
     with torch.no_grad():
         D = distance(Z, encoder(images))
@@ -311,14 +313,16 @@ def likeness_and_distance(one):
 
 
 def all_starts(steps):
-    runs = [trained.Training(phi, seed=s, steps=steps) for phi in names.values() for s in range(3)]
+    runs = [
+        autoencoders.Training(phi, seed=s, steps=steps) for phi in names.values() for s in range(3)
+    ]
     cosines, D = zip(*map(likeness_and_distance, runs), strict=True)
     return torch.tensor([csae.permutation_test(c) for c in cosines]).T, cosines, D
 
 
 # %% tags=["claim:CONV-3"]
-(matched, chance, p), cosines, D = all_starts(trained.STEPS)
-(half_matched, _, _), _, half_D = all_starts(trained.STEPS // 2)
+(matched, chance, p), cosines, D = all_starts(autoencoders.STEPS)
+(half_matched, _, _), _, half_D = all_starts(autoencoders.STEPS // 2)
 own = sum(int((c.argmax(1) == torch.arange(n)).sum()) for c in cosines)
 for name, k in {"shrinkage": slice(0, 3), "tanh": slice(3, 6)}.items():
     starts = ", ".join(f"{m:.2f}" for m in matched[k].tolist())
@@ -347,7 +351,7 @@ alphas = (0.0, 0.1, 1.0)
 
 
 def tied(alpha, frozen, seed=0):
-    return trained.autoencoder(trained.Training(alpha=alpha, frozen=frozen, seed=seed))
+    return autoencoders.load(autoencoders.Training(alpha=alpha, frozen=frozen, seed=seed))
 
 
 def mean_cosine(alpha, frozen, seed):
@@ -361,7 +365,7 @@ for frozen, alpha in itertools.product((False, True), alphas):
 
 # %% tags=["slider-setup"]
 tied_measured = {
-    (alpha, frozen): likeness_and_distance(trained.Training(alpha=alpha, frozen=frozen))[1]
+    (alpha, frozen): likeness_and_distance(autoencoders.Training(alpha=alpha, frozen=frozen))[1]
     for alpha in alphas
     for frozen in (False, True)
 }
@@ -388,8 +392,8 @@ drag.tie_panel(tied, lambda alpha, frozen: {"D": tied_measured[alpha, frozen]}, 
 # %%
 def energies(one):
     """Of the guess and of FISTA's code, as a share of that of Z = 0, on held-out pieces."""
-    encoder, dictionary = trained.autoencoder(one)
-    _, images = trained.pieces(one.seed)
+    encoder, dictionary = autoencoders.load(one)
+    _, images = autoencoders.pieces(one.seed)
     with torch.no_grad():
         guess = encoder(images)
     best = fista(dictionary, images, lam, tol=1e-2).z
@@ -398,7 +402,7 @@ def energies(one):
 
 
 for name, phi in names.items():
-    both = [energies(trained.Training(phi, seed=seed)) for seed in range(3)]
+    both = [energies(autoencoders.Training(phi, seed=seed)) for seed in range(3)]
     for who, shares in zip(("encoder", "FISTA"), zip(*both, strict=True), strict=True):
         print(f"{name:9} {who:7} {100 * min(shares):.0f} to {100 * max(shares):.0f} % of Z = 0")
 
@@ -407,7 +411,7 @@ codable = fista(dictionary, held_out, lam, tol=1e-2).energy
 place = codable.div(held_out.square().sum((1, 2))).argmin()  # the piece with most structure
 Y, shown, rebuilt = held_out[place][None], {}, {}
 for name, phi in names.items():
-    encoder, its_dictionary = trained.autoencoder(trained.Training(phi))
+    encoder, its_dictionary = autoencoders.load(autoencoders.Training(phi))
     with torch.no_grad():
         shown[name] = encoder(Y)[0]
     rebuilt[name] = its_dictionary.decode(shown[name])
@@ -451,7 +455,7 @@ X_train, label_train, X_test, label_test = X[:4000], label[:4000], X[4000:], lab
 
 
 def kernels(seed):
-    learned = trained.autoencoder(trained.Training(seed=seed % 3))[0].kernels
+    learned = autoencoders.load(autoencoders.Training(seed=seed % 3))[0].kernels
     noise = torch.randn(learned.shape, generator=torch.Generator().manual_seed(seed))
     spectrum = csae.random_phase(learned, seed + 100)
     return {"random": noise, "same spectrum": spectrum, "learned": learned}
@@ -525,10 +529,13 @@ for name, (a, b) in compared.items():
     both = [gain(100 * score[a][:, k], 100 * score[b][:, k]) for k in range(len(labels))]
     print(f"{name:26}" + "".join(f"{mean:+6.1f} ± {error:3.1f}" for mean, error in both))
 
+
 # %% tags=["claim:CONV-5"]
 def gains(score):
     """Up to 100 labels, each comparison; then with 4000, fine-tuned against from scratch."""
-    few = [(100 * score[a][:, :3].mean(1), 100 * score[b][:, :3].mean(1)) for a, b in compared.values()]
+    few = [
+        (100 * score[a][:, :3].mean(1), 100 * score[b][:, :3].mean(1)) for a, b in compared.values()
+    ]
     many = [100 * score[name][:, -1] for name in compared["fine-tuned − from scratch"]]
     return torch.tensor([gain(a, b) for a, b in [*few, many]]).T
 

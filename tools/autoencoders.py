@@ -2,7 +2,7 @@
 
 Settled trainings of two encoders, three prices α, with and without learning in the encoder, from
 three starts, take half an hour. They are computed once, by the package's own ``train_autoencoder``,
-and shipped in ``rlvebm_utils/course/trained/autoencoders.npz`` with what made them; a test trains
+and shipped in ``rlvebm_utils/course/autoencoders.npz`` with what made them; a test trains
 one of them again.
 """
 
@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from rlvebm_utils.course import csae
-from rlvebm_utils.course.trained import AUTOENCODERS, LAM, N_KERNELS, STEPS, Training, pieces
+from rlvebm_utils.course.autoencoders import FILE, LAM, N_KERNELS, STEPS, Training, pieces
 
 COMMAND = "python -m tools.autoencoders"
 SNAPSHOTS = (0, 5, 20, 80, 200, 400, STEPS)
@@ -62,9 +62,8 @@ def arrays(one: Training, run: csae.AutoEncoder) -> dict[str, np.ndarray]:
     return kept
 
 
-def main(target: Path = AUTOENCODERS) -> None:
+def main(target: Path = FILE) -> None:
     about = {"command": COMMAND, "torch": torch.__version__, "lam": LAM, "steps": STEPS}
-    target.parent.mkdir(exist_ok=True)
     kept = {}
     for one in tqdm(trainings(), desc="training", unit="auto-encoder"):
         kept |= arrays(one, train(one))

@@ -182,7 +182,8 @@ class Bars:
             y, d = 26 * k, self.deviations[name]
             rows.append(
                 f'<text x="0" y="{y + 15}">{html.escape(name)}</text>'
-                f'<rect x="170" y="{y + 3}" width="{2.4 * mean:.1f}" height="16" fill="{_tint(name)}"/>'
+                f'<rect x="170" y="{y + 3}" width="{2.4 * mean:.1f}" height="16"'
+                f' fill="{_tint(name)}"/>'
                 f'<path stroke="black" d="M{170 + 2.4 * (mean - d):.1f} {y + 11}h{4.8 * d:.1f}"/>'
                 f'<text x="{178 + 2.4 * (mean + d):.1f}" y="{y + 15}">{mean:.1f} %</text>'
             )
@@ -222,9 +223,8 @@ class _Labels(Scene):
     def readouts(self, a):
         differences = a["scores"]["learned, fine-tuned"] - a["scores"]["random, trained"]
         error = 2 * float(differences.std()) / len(differences) ** 0.5
-        return {
-            "fine-tuned minus from scratch, points": f"{float(differences.mean()):+.1f} ± {error:.1f}"
-        }
+        gain = f"{float(differences.mean()):+.1f} ± {error:.1f}"
+        return {"fine-tuned minus from scratch, points": gain}
 
     def alt(self, a):
         told = "; ".join(f"{name} {float(s.mean()):.1f} %" for name, s in a["scores"].items())

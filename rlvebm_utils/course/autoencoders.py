@@ -1,6 +1,7 @@
-"""Trainings too long for a notebook, computed once by scripts of the project and shipped.
+"""The auto-encoders of notebook 06, trained longer than a notebook can wait.
 
-``autoencoders.npz``: the auto-encoders of notebook 06, by ``python -m tools.autoencoders``.
+They were computed once, ``python -m tools.autoencoders``, and lie in ``autoencoders.npz`` beside
+this file.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...conv import ConvDictionary
-from ..csae import NONLINEARITIES, ConvEncoder
-from ..data import extract_patches, load_photographs, local_contrast
+from ..conv import ConvDictionary
+from .csae import NONLINEARITIES, ConvEncoder
+from .data import extract_patches, load_photographs, local_contrast
 
-AUTOENCODERS = Path(__file__).with_name("autoencoders.npz")
+FILE = Path(__file__).with_name("autoencoders.npz")
 LAM, N_KERNELS, STEPS = 1.5, 8, 800
 
 
@@ -52,11 +53,11 @@ def pieces(seed: int) -> tuple[Tensor, Tensor]:
 
 @cache
 def _archive() -> dict[str, np.ndarray]:
-    with np.load(AUTOENCODERS) as archive:
+    with np.load(FILE) as archive:
         return dict(archive)
 
 
-def autoencoder(one: Training, step: int | None = None) -> tuple[ConvEncoder, ConvDictionary]:
+def load(one: Training, step: int | None = None) -> tuple[ConvEncoder, ConvDictionary]:
     """The two halves of a training, float64, at its end or after a step that was kept.
 
     Raises ValueError for a training or a step that the file doesn't hold.
