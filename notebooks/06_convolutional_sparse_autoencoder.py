@@ -336,42 +336,54 @@ claim("CONV-3", matched=matched, half_matched=half_matched, chance=chance.max(),
 #
 # ### Who follows whom?
 #
-# The box in section 2 showed that the decoder follows the encoder. Does the encoder also follow the decoder? The price α decides: with $\alpha = 0$ the code does not listen to the guess at all.
+# The box in section 2 showed that the decoder follows the encoder. Two things tie the code to the guess: the price α, and the *start*, since the few steps of FISTA begin at the guess. Take them away one by
+# one.
 #
-# **Predict:** take $\alpha = 0$. Will the halves be alike if the encoder learns? And if it does not?
+# **Predict:** take both away: α = 0, and the code starts from 0. Will the halves be alike if the encoder learns? And if it does not?
 #
 # <details><summary>Answer</summary>
 #
-# If it learns, yes: then the encoder does all of the following. If it does not learn, nothing ties the two, and the cosine is that of random pairings. So both halves can follow, and it takes only one of them.
+# If it learns, yes: then the encoder does all of the following. If it does not learn, nothing ties the two, and the cosine falls to that of random pairings. So both halves can follow, and it takes only one of them.
 #
 # </details>
 
 # %%
-alphas = (0.0, 0.1, 1.0)
+ties = {
+    "the start and α = 1": (True, 1.0),
+    "the start, α = 0": (True, 0.0),
+    "α = 1, start at 0": (False, 1.0),
+    "nothing": (False, 0.0),
+}
 
 
-def tied(alpha, frozen, seed=0):
-    return autoencoders.load(autoencoders.Training(alpha=alpha, frozen=frozen, seed=seed))
+def tied(tie, frozen, seed=0):
+    from_guess, alpha = ties[tie]
+    return autoencoders.Training(alpha=alpha, frozen=frozen, seed=seed, from_guess=from_guess)
 
 
-def mean_cosine(alpha, frozen, seed):
-    encoder, dictionary = tied(alpha, frozen, seed)
+def mean_cosine(one):
+    encoder, dictionary = autoencoders.load(one)
     return float(csae.likeness(encoder.kernels, dictionary.K).diagonal().mean())
 
 
-for frozen, alpha in itertools.product((False, True), alphas):
-    starts = ", ".join(f"{mean_cosine(alpha, frozen, seed):.2f}" for seed in range(3))
-    print(f"encoder {'frozen' if frozen else 'learns'}, α = {alpha:<4g} mean cosine {starts}")
+# %%
+for frozen, tie in itertools.product((False, True), ties):
+    starts = ", ".join(f"{mean_cosine(tied(tie, frozen, seed)):.2f}" for seed in range(3))
+    print(f"encoder {'frozen' if frozen else 'learns'}, tied by {tie:20} mean cosine {starts}")
 
 # %% tags=["slider-setup"]
-tied_measured = {
-    (alpha, frozen): likeness_and_distance(autoencoders.Training(alpha=alpha, frozen=frozen))[1]
-    for alpha in alphas
+tied_distance = {
+    (tie, frozen): likeness_and_distance(tied(tie, frozen))[1]
+    for tie in ties
     for frozen in (False, True)
 }
 
 # %% tags=["slider"]
-drag.tie_panel(tied, lambda alpha, frozen: {"D": tied_measured[alpha, frozen]}, alphas)
+drag.tie_panel(
+    lambda tie, frozen: autoencoders.load(tied(tie, frozen)),
+    lambda tie, frozen: {"D": tied_distance[tie, frozen]},
+    list(ties),
+)
 
 # %% [markdown]
 # ## 4 · Looking alike is not predicting well
@@ -383,7 +395,7 @@ drag.tie_panel(tied, lambda alpha, frozen: {"D": tied_measured[alpha, frozen]}, 
 #
 # <details><summary>Answer</summary>
 #
-# Shrinkage. The code of $\tanh$ looks right and is *worse than none* (above 100 %): $\tanh$ is never exactly zero, so all places pay a little of $\lambda\Vert Z\Vert_1$, everywhere, for nothing; and it
+# Shrinkage. The code of $\tanh$ looks right and is *no better than none* (100 % or more): $\tanh$ is never exactly zero, so all places pay a little of $\lambda\Vert Z\Vert_1$, everywhere, for nothing; and it
 # saturates, so strong edges are cut short. Shrinkage has both what $\tanh$ lacks: exact zeros and no ceiling.
 #
 # </details>
@@ -606,7 +618,7 @@ def learned_numbers(n, side, shrinkage):
 #
 # ## What breaks
 #
-# - Judging codes by how the filters look: $\tanh$ passes that test, against chance, and its code is worse than none.
+# - Judging codes by how the filters look: $\tanh$ passes that test, against chance, and its code is no better than none.
 # - Measuring the guess against a code that was pulled towards it. Take the code that FISTA finds without it, on held-out images.
 # - More kernels with shrinkage, trained together from noise: where $\theta_i$ is above all responses the map is zero everywhere, its gradient too, and the kernel dies.
 # - A random baseline of another scale or smoothness: «learned against white noise» mixes what was learned about *edges* with what any smooth filter does.

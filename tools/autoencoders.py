@@ -22,21 +22,26 @@ SNAPSHOTS = (0, 5, 20, 80, 200, 400, STEPS)
 
 
 def trainings() -> list[Training]:
-    """Every training, and for those whose encoder learns a twin of half the length."""
-    kinds = [("softshrink", 1.0), ("tanh", 1.0), ("softshrink", 0.0), ("softshrink", 0.1)]
-    return [
-        Training(phi, alpha, frozen, seed, steps)
-        for (phi, alpha), frozen, seed, steps in itertools.product(
-            kinds, (False, True), range(3), (STEPS // 2, STEPS)
-        )
-        if not (frozen and steps < STEPS)
+    """Both encoders, learning and not, and where they learn a twin of half the length; then what
+    ties the halves, taken away: α, the start from the guess, and both.
+    """
+    seeds = range(3)
+    kept = [
+        Training(phi, frozen=frozen, seed=seed, steps=steps)
+        for phi, frozen, seed in itertools.product(csae.NONLINEARITIES, (False, True), seeds)
+        for steps in ((STEPS,) if frozen else (STEPS // 2, STEPS))
+    ]
+    untied = itertools.product(((0.0, True), (1.0, False), (0.0, False)), (False, True), seeds)
+    return kept + [
+        Training(alpha=alpha, frozen=frozen, seed=seed, from_guess=from_guess)
+        for (alpha, from_guess), frozen, seed in untied
     ]
 
 
 def train(one: Training) -> csae.AutoEncoder:
     """One training, with its snapshots where the notebook shows them."""
     images, _ = pieces(one.seed)
-    shown = one.seed == 0 and one.alpha == 1 and one.steps == STEPS
+    shown = one.seed == 0 and one.alpha == 1 and one.steps == STEPS and one.from_guess
     return csae.train_autoencoder(
         images,
         N_KERNELS,
@@ -46,6 +51,7 @@ def train(one: Training) -> csae.AutoEncoder:
         nonlinearity=one.nonlinearity,
         seed=one.seed,
         steps=one.steps,
+        from_guess=one.from_guess,
         snapshots=SNAPSHOTS if shown else (),
     )
 

@@ -24,19 +24,23 @@ LAM, N_KERNELS, STEPS = 1.5, 8, 800
 
 @dataclass(frozen=True)
 class Training:
-    """Which auto-encoder: φ, α, whether its encoder stays noise, start and length of training."""
+    """Which auto-encoder: φ, α, whether its encoder stays noise, seed and length of training,
+    whether its codes start from the guess or from 0.
+    """
 
     nonlinearity: str = NONLINEARITIES[1]
     alpha: float = 1.0
     frozen: bool = False
     seed: int = 0
     steps: int = STEPS
+    from_guess: bool = True
 
     @property
     def key(self) -> str:
         """Its name in the file."""
         encoder = "frozen" if self.frozen else "trained"
-        return f"{self.nonlinearity}-{self.alpha:g}-{encoder}-{self.seed}-{self.steps}"
+        start = "guess" if self.from_guess else "zero"
+        return f"{self.nonlinearity}-{self.alpha:g}-{start}-{encoder}-{self.seed}-{self.steps}"
 
 
 def pieces(seed: int) -> tuple[Tensor, Tensor]:

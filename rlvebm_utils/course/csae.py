@@ -117,7 +117,7 @@ def train_autoencoder(
     images: Tensor, n_kernels: int, lam: float, *, alpha: float = 1.0, forgetting: float = 0.97,
     lr: float = 3e-2, nonlinearity: str = "tanh", size: int = 9, steps: int = 130,
     batch_size: int = 4, iterations: int = 8, sweeps: int = 2, seed: int = 0,
-    snapshots: tuple[int, ...] = (), progress: bool = False,
+    from_guess: bool = True, snapshots: tuple[int, ...] = (), progress: bool = False,
 ) -> AutoEncoder:  # fmt: skip
     """Train encoder and decoder together on images (N, h, w), a batch at a time.
 
@@ -125,9 +125,10 @@ def train_autoencoder(
     FISTA on the energy above, guess included; moves the kernels downhill for these codes, as
     :func:`learn_kernels` does; and moves the encoder towards the codes by one step of Adam, whose
     learning rate makes one cycle up to ``lr`` (0: the encoder stays noise). The two halves start
-    from different noise and never see each other, only each other's codes. snapshots: steps after
-    which both halves are kept (0 is the start). An interrupt (Ctrl-C, or
-    the notebook's stop button) ends the training early and keeps what was learned.
+    from different noise and never see each other, only each other's codes. from_guess: whether the
+    codes start from the guess; else from 0, and what ties the halves is ``alpha`` alone. snapshots:
+    steps after which both halves are kept (0 is the start). An interrupt (Ctrl-C, or the notebook's
+    stop button) ends the training early and keeps what was learned.
 
     Raises TypeError or ValueError, naming the argument, on bad input; images are never changed.
     """
@@ -139,6 +140,7 @@ def train_autoencoder(
     for name, value in (("alpha", alpha), ("lr", lr)):
         check_fraction(name, value, 0, math.inf)
     check_flag("progress", progress)
+    check_flag("from_guess", from_guess)
     check_snapshots(snapshots, steps)
     lam = float(lam)
     generator = torch.Generator().manual_seed(seed)
@@ -160,7 +162,8 @@ def train_autoencoder(
         for step, rows in enumerate(track(batches, "training the auto-encoder", show=progress), 1):
             y, dictionary = images[rows], ConvDictionary(learner.K)
             guess = encoder(y)
-            z = infer(dictionary, y, guess.detach(), lam, alpha, iterations)
+            start = guess.detach() if from_guess else torch.zeros_like(guess)
+            z = infer(dictionary, y, guess.detach(), lam, alpha, iterations, start)
             distance = (z - guess).square().sum() / z.square().sum().clamp(min=1e-12)
             energies.append(energy(dictionary, y, z, lam).mean())
             distances.append(distance.detach().double())
@@ -181,11 +184,13 @@ def train_autoencoder(
 
 
 def infer(
-    dictionary: ConvDictionary, y: Tensor, guess: Tensor, lam: float, alpha: float, iterations: int
-) -> Tensor:
-    """FISTA from a guess, on ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁ + ½α‖Z − guess‖²."""
+    dictionary: ConvDictionary, y: Tensor, guess: Tensor, lam: float, alpha: float, iterations: int,
+    start: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """FISTA from a start (None: the guess) on ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁ + ½α‖Z − guess‖²."""
+    start = guess if start is None else start
     gradient, step = dictionary.gradient(y), 1 / (dictionary.lipschitz() + alpha)
-    steps = ProximalGradient(guess, step, restart=False)
+    steps = ProximalGradient(start, step, restart=False)
     for _ in range(iterations):
         steps.advance(
             lambda v: gradient(v) + alpha * (v - guess), lambda v: soft_threshold(v, step * lam)

@@ -1,4 +1,4 @@
-"""The sliders of notebook 06: through a training, over α, over the width θ, over the labels."""
+"""The panels of notebook 06: through a training, its ties, an encoder by hand, the labels."""
 
 from __future__ import annotations
 
@@ -82,20 +82,20 @@ def growing_panel(
 
 
 def tie_panel(
-    halves: Callable[[float, bool], Halves],
-    measured: Callable[[float, bool], Mapping[str, float]],
-    alphas: Sequence[float],
+    halves: Callable[[str, bool], Halves],
+    measured: Callable[[str, bool], Mapping[str, float]],
+    ties: Sequence[str],
 ) -> SliderPanel:
-    """A slider over the price α. halves(alpha, frozen) → (encoder, dictionary)."""
+    """What ties the code to the guess, taken away. halves(tie, frozen) → (encoder, dictionary)."""
 
     def named(call):
-        return lambda alpha, frozen: call(alpha, frozen)
+        return lambda tie, frozen: call(ties[tie], frozen)
 
     return _Pairs(named(halves), named(measured)).panel(
-        {"alpha": stops(alphas, alphas[-1], label="α"), "frozen": check_box(FROZEN, True)},
-        title="Drag α: who follows whom?",
+        {"tie": picker(ties, label="tied by"), "frozen": check_box(FROZEN, True)},
+        title="Take the ties away: who follows whom?",
         headline="mean cosine of the pairs",
-        stills=("alpha", list(alphas)),
+        stills=("tie", list(range(len(ties)))),
     )
 
 
