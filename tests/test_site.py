@@ -108,13 +108,14 @@ def visit(page, path: Path) -> tuple[list[str], set[Path]]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("requestfailed", lambda request: wrong.append(request.url))
     page.on("request", lambda request: taken.add(request.url))
+    page.set_default_timeout(120_000)  # milliseconds: cores may be shared
+    page.bring_to_front()  # a page behind another one draws no frame
     page.goto(path.as_uri())
     page.evaluate("async () => { await window.MathJax?.startup?.promise }")
-    page.wait_for_function(
-        "!document.querySelector('#page') || document.querySelector('#page svg[aria-label]')"
-    )
+    drawn = "!document.querySelector('#page') || document.querySelector('#page svg[aria-label]')"
+    page.wait_for_function(drawn, polling=100)
     page.evaluate("for (const one of document.images) one.loading = 'eager'")
-    page.wait_for_function("[...document.images].every(one => one.complete)")
+    page.wait_for_function("[...document.images].every(one => one.complete)", polling=100)
     wrong += [url for url in taken if not url.startswith(("file:", "data:", "about:"))]
     files = {Path(unquote(urlparse(url).path)) for url in taken if url.startswith("file:")}
     return wrong, files
@@ -305,6 +306,7 @@ def test_claims_are_filtered_and_lead_to_their_cells(built, browser):
     wanted = [line.id for line in lines if line.verdict == "in part"]
     assert sorted(row.split()[0] for row in rows.all_inner_texts()) == sorted(wanted)
     rows.first.locator("a").click()
+    page.wait_for_load_state()  # before that, a cell may be there without its output
     cell = page.locator(page.url[page.url.index("#") :])
     assert wanted and any(f"{id} ·" in cell.inner_text() for id in wanted)
 
