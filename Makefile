@@ -76,7 +76,7 @@ student: $(READY)  ## write the notebooks without their solutions, into student/
 
 bench: $(READY)  ## time the sparse coders and their peers, into benchmarks/results.json; one: ARGS=dense
 	$(BIN)/python -m pip install --quiet --no-build-isolation --constraint requirements.txt --editable ".[benchmarks]"
-	for one in $(or $(ARGS),costs growth dense convolutional dictionary lista); do \
+	for one in $(or $(ARGS),costs growth dense convolutional dictionary lista streaming); do \
 	    $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 bench-sliders: $(READY)  ## time the sliders, key press to pixels, into benchmarks/sliders.json

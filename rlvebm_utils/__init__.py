@@ -15,6 +15,7 @@ from .fast.codes import encode, encode_path
 from .fast.compiled import compile_loops
 from .fast.images import encode_images
 from .fast.learning import learn_dictionary_fast
+from .fast.parts import encode_batches, load_codes
 from .learning import LearnedDictionary, learn_dictionary
 from .lista import LISTA, train_lista
 from .operators import Dictionary, Operator
@@ -46,6 +47,7 @@ __all__ = [
     "compile_loops",
     "duality_gap",
     "encode",
+    "encode_batches",
     "encode_images",
     "encode_path",
     "energy",
@@ -57,6 +59,7 @@ __all__ = [
     "learn_dictionary",
     "learn_dictionary_fast",
     "learn_kernels",
+    "load_codes",
     "nonnegative_soft_threshold",
     "soft_threshold",
     "track",

@@ -6,14 +6,24 @@ The problem::
     min over unit-norm kernels K  of  mean over images of  min_Z ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁
 """
 
+import os
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checkpoint import Run, check_checkpoint
 from .conv import ConvDictionary, crop, fast_size
-from .learning import Batches, LearnedDictionary, say_if_empty, stacked, unit_norm
+from .learning import (
+    Batches,
+    LearnedDictionary,
+    better_codes,
+    numbers_of,
+    run_settings,
+    say_if_empty,
+    unit_norm,
+)
 from .progress import track
-from .solvers import fista
 from .validate import (
     check_count,
     check_flag,
@@ -39,7 +49,7 @@ def learn_kernels(
     images: Tensor, n_kernels: int, lam: float, *, size: int = 9, nonnegative: bool = False,
     zero_mean: bool = False, steps: int = 120, batch_size: int = 4, iterations: int = 8,
     sweeps: int = 2, forgetting: float = 0.96, seed: int = 0, snapshots: tuple[int, ...] = (),
-    progress: bool = False,
+    progress: bool = False, checkpoint: str | os.PathLike | None = None,
 ) -> LearnedKernels:  # fmt: skip
     """Learn n_kernels unit-norm kernels (size × size) from images (N, h, w) or (N, C, h, w).
 
@@ -53,8 +63,9 @@ def learn_kernels(
     nonnegative: codes ≥ 0 (a kernel and its negative are then two things; kernels stay signed).
     zero_mean: kernels sum to 0 in each channel. seed: the order of the images and the noise that
     the kernels start from. snapshots: steps after which K is kept (0 is the start). progress: show
-    a bar. An interrupt (Ctrl-C, or the notebook's stop button) ends the learning early and keeps
-    what was learned. The dtype and device are those of ``images``, which are never changed.
+    a bar. An interrupt (Ctrl-C, or the notebook's stop button) ends the learning after the step at
+    hand and keeps what was learned. checkpoint: a file for the state, as in
+    :func:`learn_dictionary`. The dtype and device are those of ``images``, which are never changed.
 
     Raises TypeError or ValueError, naming the argument, on bad input. Source: online dictionary
     learning (J. Mairal, F. Bach, J. Ponce, G. Sapiro, 2009) with convolutions, as in J. Liu, C.
@@ -65,30 +76,34 @@ def learn_kernels(
     counts |= {"iterations": iterations, "sweeps": sweeps}
     check_images(images, size, lam, forgetting, seed, **counts)
     check_snapshots(snapshots, steps)
+    check_checkpoint(checkpoint)
     flags = {"nonnegative": nonnegative, "zero_mean": zero_mean, "progress": progress}
     for name, flag in flags.items():
         check_flag(name, flag)
+    images, lam = images.detach(), float(lam)
     generator = torch.Generator().manual_seed(seed)
     learner = KernelLearner(images, n_kernels, size, zero_mean, generator)
-    kept = {0: learner.K.clone()} if 0 in snapshots else {}
-    energies, interrupted = [], False
-    batches = Batches(len(images), batch_size, steps, generator)
-    try:
-        for step, rows in enumerate(track(batches, "learning kernels", show=progress), start=1):
-            energies.append(learner.code(rows, lam, nonnegative, iterations))
+    batches = Batches(len(images), batch_size, steps, generator, images.device)
+    settings = {"lam": lam, "forgetting": float(forgetting), "seed": seed, "size": size}
+    settings |= {"iterations": iterations, "sweeps": sweeps, "steps": steps}
+    settings |= {"nonnegative": nonnegative, "zero_mean": zero_mean}
+    run = Run(
+        learner.state(), lambda: learner.K.clone(), snapshots=snapshots, checkpoint=checkpoint,
+        settings=run_settings(checkpoint, images, n_kernels, batch_size, settings),
+    )  # fmt: skip
+    with run:
+        for rows in run.over(track(batches, "learning kernels", show=progress)):
+            run.energies.append(learner.code(rows, lam, nonnegative, iterations))
             learner.remember(rows, forgetting)
             for _ in range(sweeps):
                 learner.sweep()
-            learner.reseed(rows)
+            run.reseeded += learner.reseed(rows)
+            step = run.steps + 1
             if step % 5 == 0 and 3 * step <= steps:
                 learner.recentre()
-            if step in snapshots:
-                kept[step] = learner.K.clone()
-    except KeyboardInterrupt:
-        interrupted = True
     dictionary = ConvDictionary(learner.K)
     say_if_empty(learner.codes, dictionary, images, lam, nonnegative)
-    return LearnedKernels(dictionary, stacked(energies), learner.reseeded, kept, interrupted)
+    return LearnedKernels.of(dictionary, run)
 
 
 class KernelLearner:
@@ -102,16 +117,21 @@ class KernelLearner:
         self.images, self.size, self.zero_mean = images, size, zero_mean
         channels = images.shape[1:-2]
         self.K = self.feasible(kernel_noise(n, channels, size, generator).to(images))
+        self.kind = ConvDictionary(self.K)
         places = [side - size + 1 for side in images.shape[-2:]]
         self.codes = images.new_zeros(len(images), n, *places)
-        self.reseeded = 0
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin the running correlations anew."""
-        n, lags = len(self.K), 2 * self.size - 1
+        lags = 2 * size - 1
         self.A = self.K.new_zeros(n, n, lags, lags)
         self.B = torch.zeros_like(self.colours(self.K))
+
+    @property
+    def dictionary(self) -> ConvDictionary:
+        """The kernels as they are now; not checked, as long as they still change."""
+        return self.kind.with_atoms(self.K)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that a step changes, in place."""
+        return {"K": self.K, "codes": self.codes, "A": self.A, "B": self.B}
 
     def feasible(self, K: Tensor) -> Tensor:
         """The nearest kernel of norm 1 (and mean 0 if asked for), for one or for all."""
@@ -125,9 +145,8 @@ class KernelLearner:
 
     def code(self, rows: Tensor, lam: float, nonnegative: bool, iterations: int) -> Tensor:
         """Better codes for a batch, from their last ones; returns their mean energy."""
-        options = {"nonnegative": nonnegative, "tol": None, "max_iter": iterations}
-        images, z0 = self.images[rows], self.codes[rows]
-        solution = fista(ConvDictionary(self.K), images, lam, z0=z0, **options)
+        batch = self.images[rows], self.codes[rows]
+        solution = better_codes(self.dictionary, *batch, lam, nonnegative, iterations)
         self.codes[rows] = solution.z
         return solution.energy.mean()
 
@@ -137,7 +156,7 @@ class KernelLearner:
         grid = fast_size(size)
         Z = torch.fft.rfft2(self.codes[rows], s=grid)
         Y = torch.fft.rfft2(self.colours(self.images[rows]), s=grid)
-        lags = torch.arange(1 - a, a)
+        lags = torch.arange(1 - a, a, device=Z.device)
         self.A *= forgetting
         for i in range(len(self.K)):  # Aⱼᵢ(s) = Aᵢⱼ(−s): half of the pairs will do
             spectrum = (Z[:, i, None].conj() * Z[:, i:]).sum(0)
@@ -156,7 +175,7 @@ class KernelLearner:
         """
         K = self.colours(self.K)
         curvature = torch.fft.fft2(self.A.diagonal().movedim(-1, 0)).abs().amax((-2, -1))
-        for i in self.used().nonzero().flatten().tolist():
+        for i in numbers_of(self.used()):
             overlap = F.conv2d(self.A[i, None], K.transpose(0, 1).flip(-2, -1))[0]
             K[i] = self.feasible((K[i] - (overlap - self.B[i]) / curvature[i])[None])[0]
 
@@ -165,12 +184,14 @@ class KernelLearner:
         usage = self.A.diagonal()[self.size - 1, self.size - 1]
         return usage > 1e-3 * usage.mean()
 
-    def reseed(self, rows: Tensor) -> None:
-        """Replace kernels that no code uses by the worst-reconstructed pieces of the batch."""
+    def reseed(self, rows: Tensor) -> int:
+        """Replace kernels that no code uses by the worst-reconstructed pieces of the batch; return
+        how many.
+        """
         dead = (~self.used()).nonzero().flatten()
         if len(dead) == 0:
-            return
-        residual = self.images[rows] - ConvDictionary(self.K).decode(self.codes[rows])
+            return 0
+        residual = self.images[rows] - self.dictionary.decode(self.codes[rows])
         pieces = F.unfold(self.colours(residual), self.size, stride=self.size)
         pieces = pieces.transpose(1, 2).reshape(-1, *self.K.shape[1:])
         worst = pieces.flatten(1).square().sum(1).argsort(descending=True)[: len(dead)]
@@ -178,7 +199,7 @@ class KernelLearner:
         self.K[dead] = self.feasible(pieces[worst])
         self.codes[:, dead] = 0
         self.A[dead], self.A[:, dead], self.B[dead] = 0, 0, 0
-        self.reseeded += len(dead)
+        return len(dead)
 
     def recentre(self) -> None:
         """Move kernels whose energy lies off the middle by whole pixels, and their codes the other
@@ -187,15 +208,16 @@ class KernelLearner:
         energy = self.colours(self.K).square().sum(1)
         middle = (self.size - 1) / 2
         steps = torch.arange(self.size, device=energy.device, dtype=energy.dtype) - middle
-        down = (energy.sum(2) @ steps).round().int().tolist()
-        right = (energy.sum(1) @ steps).round().int().tolist()
+        off = torch.stack([energy.sum(2) @ steps, energy.sum(1) @ steps])
+        down, right = off.round().int().tolist()
         moved = [i for i in range(len(self.K)) if down[i] or right[i]]
         for i in moved:
             self.K[i] = shift(self.K[i], -down[i], -right[i])
             self.codes[:, i] = shift(self.codes[:, i], down[i], right[i])
         if moved:
-            self.K = self.feasible(self.K)
-            self.forget()
+            self.K.copy_(self.feasible(self.K))
+            self.A.zero_()
+            self.B.zero_()
 
 
 def kernel_noise(n: int, channels, size: int, generator) -> Tensor:

@@ -171,11 +171,9 @@ def bounds(problem: Problem, r: Tensor, seen: Tensor, value: Tensor) -> Certific
     """
     scaled = _best_feasible_scale(problem, r, seen)
     u = problem.column_of_samples(scaled) * r
-    # At λ = 0 feasible means out of every atom's reach
-    free = (problem.lam == 0) & (seen > 0)
-    if free.any():
+    if problem.free:  # at λ = 0 feasible means out of every atom's reach
         whole = problem.operator.in_float64.unreachable(r)
-        u = torch.where(problem.column_of_samples(free), whole, u)
+        u = torch.where(problem.column_of_samples((problem.lam == 0) & (seen > 0)), whole, u)
     dual = _dots(problem.in_float64.y, u) - 0.5 * _dots(u, u)
     return Certificate(_energy(r, value, problem.lam), dual, problem.rounding)
 

@@ -11,6 +11,10 @@ trained by gradient descent through all K steps (back-propagation through time).
 form S needs ``decode`` and ``adjoint`` alone, so every operator has it: of a convolutional one, Aₖ
 and Bₖ are kernels.
 
+Of ISTA's steps I − αWᵀW/L one knows that they converge, at any number of them, for α below 2. Of
+the learned ones αₖ < 2 is kept, and nothing else: the eigenvalues of αₖAₖᵀBₖ may be beyond 2, and
+after training some are. A network is run for its K steps, which is what it was trained for.
+
 Sources: K. Gregor and Y. LeCun, *Learning fast approximations of sparse coding* (ICML 2010), where
 S is a free matrix; the product form: H. Sreter and R. Giryes, *Learned convolutional sparse coding*
 (ICASSP 2018).
@@ -44,12 +48,14 @@ class LISTA(nn.Module):
     """An encoder y ↦ z of K = ``steps`` steps for min_z ½‖y − Wz‖² + λ‖z‖₁ (and z ≥ 0 if asked).
 
     dictionary: an operator such as :class:`Dictionary`; the network has its dtype and device. lam:
-    the λ > 0 to train for. steps: K ≥ 1; a step costs what an iteration of ISTA or FISTA costs.
+    the λ > 0 to train for. steps: K ≥ 1; a step costs ``decode`` and ``adjoint``, 2dn multiply–adds
+    (FISTA with a precomputed WᵀW pays n², where that is less), and the first step half of it.
     shared: the same A and B at every step, as in the lecture, or (the default) a pair for each.
 
     What is learned: ``A`` (K or 1, d, n); ``B`` (K − 1 or 1, d, n), which the first step, with z =
     0, does not need; ``threshold`` (K, n), used where it is ≥ 0; ``step_logit`` (K,), behind
-    :attr:`step`. Untrained, the network equals ``ista(…, tol=None, max_iter=steps)``.
+    :attr:`step`. Untrained, the network equals ``ista(…, tol=None, max_iter=steps)``. What is not
+    learned is in ``state_dict`` too: ``W``, a copy of the dictionary's atoms, and ``lam``.
 
     Raises TypeError or ValueError, naming the argument, on bad input; inputs are never changed.
 
@@ -78,19 +84,32 @@ class LISTA(nn.Module):
         lam = check_one_lam(lam, W.device)
         if lam == 0:
             raise ValueError("lam: expected a number > 0, got 0.0")
-        self.dictionary, self.lam, self.steps = dictionary, lam, steps
-        self.nonnegative, self.shared = nonnegative, shared
+        self.steps, self.nonnegative, self.shared = steps, nonnegative, shared
+        self.register_buffer("W", W.clone())
+        self.register_buffer("lam", torch.full((), lam, dtype=torch.float64, device=W.device))
+        self._operator = dictionary.with_atoms(self.W)
         pairs = 1 if shared else steps
         places = (1,) * (dictionary.code_ndim - 1)  # a feature map has one threshold everywhere
         self.A = nn.Parameter(_copies(W / L, pairs))
         self.B = nn.Parameter(_copies(W, min(pairs, steps - 1)))
         self.threshold = nn.Parameter(W.new_full((steps, dictionary.n_atoms, *places), lam / L))
         self.step_logit = nn.Parameter(W.new_zeros(steps))
-        self.register_buffer("trusted_gap", torch.tensor(torch.nan, dtype=torch.float64))
+        self.register_buffer("trusted_gap", torch.full_like(self.lam, torch.nan))
+
+    @property
+    def dictionary(self) -> Operator:
+        """The operator W: it is made of the buffer ``W``, whatever was loaded there."""
+        if self._operator.atoms is not self.W:
+            self._operator = self._operator.with_atoms(self.W)
+        return self._operator
 
     @property
     def step(self) -> Tensor:
-        """αₖ (K,), in units of 1/L: 1 before training, and never past 2, where ISTA diverges."""
+        """αₖ (K,): 1 before training, where a step is ISTA's of 1/L, and between 0 and 2 always.
+
+        That bounds this one factor. The matrices grow or shrink as they learn, so the step that
+        they make together, αₖAₖᵀBₖ, has no such bound.
+        """
         return 2 * torch.sigmoid(self.step_logit)
 
     def forward(self, y: Tensor, lam: float | Tensor | None = None) -> Tensor:
@@ -102,14 +121,20 @@ class LISTA(nn.Module):
         self.dictionary.check_samples(y)
         single = y.ndim == self.dictionary.sample_ndim
         y = y[None] if single else y
-        share = 1 if lam is None else self._share(lam, y)
-        shrink = nonnegative_soft_threshold if self.nonnegative else _Shrink.apply
+        z = self.unrolled(y, 1 if lam is None else self._share(lam, y))
+        return z[0] if single else z
+
+    def unrolled(self, y: Tensor, share: float | Tensor = 1) -> Tensor:
+        """The K steps themselves, for a batch y that is known to be right; share: λ in units of the
+        network's, one for all or a column.
+        """
+        shrink = nonnegative_soft_threshold if self.nonnegative else _shrink
         z, step, threshold = 0, self.step, self.threshold.clamp(min=0)
         for k in range(self.steps):
             A, B = self.operators(k)
             residual = y - B.decode(z) if k > 0 else y
             z = shrink(z + A.adjoint(step[k] * residual), share * threshold[k])
-        return z[0] if single else z
+        return z
 
     def operators(self, k: int) -> tuple[Operator, Operator | None]:
         """A and B of step k = 0 … K − 1, as operators like the dictionary; the first has no B."""
@@ -158,17 +183,25 @@ class LISTA(nn.Module):
         return float(self.trusted_gap)
 
     def extra_repr(self) -> str:
-        return f"{self.dictionary}, lam={self.lam:g}, steps={self.steps}, shared={self.shared}"
+        return (
+            f"{self.dictionary}, lam={float(self.lam):g}, steps={self.steps}, shared={self.shared}"
+        )
 
     def _share(self, lam, y: Tensor) -> Tensor:
         share = (check_lam(lam, len(y), y.device) / self.lam).to(y.dtype)
         return share.reshape(-1, *(1,) * self.dictionary.code_ndim)
 
     def _apply(self, function, recurse=True):
-        """What .to(), .double() and .cuda() call: the dictionary goes along."""
+        """What .to(), .double() and .cuda() call: the dictionary goes along, and what it is made of
+        beside W; λ and the gap stay in float64.
+        """
+        operator, exact = self.dictionary, (self.lam, self.trusted_gap)
         super()._apply(function, recurse)
-        self.trusted_gap = self.trusted_gap.double()
-        self.dictionary = self.dictionary.to(device=self.A.device, dtype=self.A.dtype)
+        device, dtype = self.A.device, self.A.dtype
+        if (operator.atoms.device, operator.atoms.dtype) != (device, dtype):
+            self._operator = operator.to(device=device, dtype=dtype)
+            self.W = self._operator.atoms
+        self.lam, self.trusted_gap = (number.to(device) for number in exact)
         return self
 
 
@@ -189,6 +222,18 @@ class _Shrink(torch.autograd.Function):
         (sign,) = ctx.saved_tensors
         outward = gradient * sign
         return outward * sign, -outward.sum_to_size(ctx.shape)
+
+
+def _shrink(v: Tensor, threshold: Tensor) -> Tensor:
+    """As :class:`_Shrink`; within the transforms of torch.func, which take no such function (one
+    that they take costs more than it saves), by the derivatives that autograd finds.
+    """
+    try:
+        return _Shrink.apply(v, threshold)
+    except RuntimeError as error:
+        if "setup_context" not in str(error):
+            raise
+        return soft_threshold(v, threshold)
 
 
 @dataclass(frozen=True)
@@ -222,15 +267,17 @@ def train_lista(
     TypeError or ValueError, naming the argument, on bad input; y and codes are never changed.
     """
     _check_training(lista, y, codes, steps, batch_size, learning_rate, seed, progress)
-    sample, aims = y[:2000], None if codes is None else codes[:2000]
-    start, before = copy.deepcopy(lista.state_dict()), _value(lista, sample, aims)
+    sample = y[:2000], None if codes is None else codes[:2000]
+    start, before = copy.deepcopy(lista.state_dict()), _value(lista, *sample)
     optimiser, schedule = _optimiser(lista, learning_rate, steps)
     generator = torch.Generator().manual_seed(seed)
     losses, interrupted = [], False
     try:
         for _ in track(range(steps), f"training LISTA-{lista.steps}", show=progress):
-            rows = torch.randint(len(y), (batch_size,), generator=generator).to(y.device)
-            loss = loss_of(lista, y[rows], None if codes is None else codes[rows])
+            rows = torch.randint(len(y), (batch_size,), generator=generator)
+            rows = rows.to(y.device, non_blocking=True)
+            z, aims = lista.unrolled(y[rows]), None if codes is None else codes[rows]
+            loss = _loss(lista, y[rows], z, aims)
             optimiser.zero_grad()
             loss.backward()
             _normalise([p.grad for p in lista.parameters() if p.grad is not None])
@@ -239,20 +286,23 @@ def train_lista(
             losses.append(loss.detach())
     except KeyboardInterrupt:
         interrupted = True
-    if losses and not _value(lista, sample, aims) < before:
+    if losses and not _value(lista, *sample) < before:
         lista.load_state_dict(start)
         warnings.warn(
             f"the loss did not fall below {before:.3g}, so the training was undone; "
             f"try another learning_rate than {learning_rate:g}",
             stacklevel=3,
         )
-    lista.calibrate(sample)
+    lista.calibrate(sample[0])
     return Training(torch.stack(losses) if losses else y.new_zeros(0), interrupted)
 
 
 def loss_of(lista: LISTA, y: Tensor, codes: Tensor | None = None) -> Tensor:
     """The mean energy of the network's codes, or their mean squared distance from ``codes``."""
-    z = lista(y)
+    return _loss(lista, y, lista(y), codes)
+
+
+def _loss(lista: LISTA, y: Tensor, z: Tensor, codes: Tensor | None) -> Tensor:
     if codes is not None:
         return (z - codes).square().flatten(1).sum(1).mean()
     residual = (y - lista.dictionary.decode(z)).flatten(1)
@@ -273,7 +323,7 @@ def _optimiser(lista: LISTA, learning_rate: float, steps: int):
     scale = {
         "A": entry / squared,  # one atom alone is inferred with wᵀy/‖w‖², past λ/‖w‖²
         "B": entry,
-        "threshold": lista.lam / squared,
+        "threshold": float(lista.lam) / squared,
         "step_logit": 1.0,
     }
 

@@ -6,6 +6,7 @@ unrolled by everything in the package.
 
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -13,13 +14,19 @@ from torch import Tensor
 
 from .validate import check_range, check_tensor, describe
 
+_CALL: ContextVar[object | None] = ContextVar("call", default=None)  # which one is at work
+
 
 @contextmanager
 def undisturbed():
     """Whatever the caller has switched on: no gradients are recorded, no autocast rounds, and
     tensors made here may be changed in place (which those of ``torch.inference_mode`` may not).
+
+    Nobody changes the atoms of an operator meanwhile: :meth:`Operator.recall` looks at them once.
     """
     with ExitStack() as stack:
+        token = _CALL.set(_CALL.get() or object())
+        stack.callback(_CALL.reset, token)
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())
         for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
@@ -50,6 +57,7 @@ class Operator:
     n_atoms = 1  # how many atoms LISTA gives a threshold of their own: the first side of a code
     atoms: Tensor
     _memory: tuple[Tensor, dict] | None = None
+    _seen_in: object | None = None  # the call in which the atoms were last compared
 
     def with_atoms(self, atoms: Tensor) -> "Operator":
         """The same kind of operator made of other atoms."""
@@ -83,12 +91,11 @@ class Operator:
         """
         return torch.zeros_like(r)
 
-    def to(
-        self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> "Operator":
-        """The same operator on another device or in another dtype."""
-        atoms = self.atoms.detach()
-        return self.with_atoms(atoms.to(device=device or atoms.device, dtype=dtype or atoms.dtype))
+    def to(self, *where: Any, **named: Any) -> "Operator":
+        """The same operator on another device or in another dtype, named as for a tensor's ``to``:
+        ``to("cuda")``, ``to(torch.float64)``, ``to("cuda", torch.float64)``, ``to(dtype=…)``.
+        """
+        return self.with_atoms(self.atoms.detach().to(*where, **named))
 
     @property
     def in_float64(self) -> "Operator":
@@ -118,11 +125,15 @@ class Operator:
         """make(self), computed once and kept for as long as the atoms are the same numbers.
 
         They are compared at each call with a copy: whatever way they were changed, nothing that was
-        computed from other atoms comes back. Gradients and autocast are off while ``make`` runs.
+        computed from other atoms comes back. (Once within :func:`undisturbed`: a GPU would have to
+        be waited for each time.) Gradients and autocast are off while ``make`` runs.
         """
-        if self._memory is None or not _same(self._memory[0], self.atoms):
+        call = _CALL.get()
+        known = call is not None and self._seen_in is call
+        if self._memory is None or not (known or _same(self._memory[0], self.atoms)):
             with undisturbed():
                 self._memory = (self.atoms.detach().clone(), {})
+        self._seen_in = call
         kept = self._memory[1]
         if make not in kept:
             with undisturbed():
@@ -131,7 +142,8 @@ class Operator:
 
     def __getstate__(self) -> dict:
         """For copies and pickles: without what can be computed again."""
-        return {name: value for name, value in self.__dict__.items() if name != "_memory"}
+        forgotten = ("_memory", "_seen_in")
+        return {name: value for name, value in self.__dict__.items() if name not in forgotten}
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
@@ -193,11 +205,11 @@ class Dictionary(Operator):
         """(n,), whatever the sample."""
         return (self.n_atoms,)
 
-    def to(
-        self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> "Dictionary":
-        """The same dictionary on another device or in another dtype."""
-        return Dictionary(self.W.to(device=device or self.W.device, dtype=dtype or self.W.dtype))
+    def to(self, *where: Any, **named: Any) -> "Dictionary":
+        """The same dictionary on another device or in another dtype, named as for a tensor's
+        ``to``.
+        """
+        return Dictionary(self.W.to(*where, **named))
 
     def decode(self, z: Tensor) -> Tensor:
         """Wz: codes (…, n) → samples (…, d)."""

@@ -22,8 +22,8 @@ class Problem:
     """Samples with an operator W, a penalty R and λ.
 
     operator: W. y: samples, always a batch (N, …). lam: λ, float64 (N,). penalty: R. single:
-    whether one sample came instead of a batch. Made by :meth:`of`, which checks its arguments;
-    nothing here changes them.
+    whether one sample came instead of a batch. free: whether some λ may be 0. Made by :meth:`of`,
+    which checks its arguments; nothing here changes them.
     """
 
     operator: Operator
@@ -31,6 +31,7 @@ class Problem:
     lam: Tensor
     penalty: Penalty
     single: bool = False
+    free: bool = True
 
     @classmethod
     def of(
@@ -46,7 +47,8 @@ class Problem:
         y = y.detach()[None] if single else y.detach()
         penalty = penalty_of(penalty, nonnegative)
         penalty.check(dictionary.code_shape(tuple(y.shape[1:])))
-        return cls(dictionary, y, check_lam(lam, len(y), y.device), penalty, single)
+        lam = check_lam(lam, len(y), y.device)
+        return cls(dictionary, y, lam, penalty, single, free=bool((lam == 0).any()))
 
     def __len__(self) -> int:
         return len(self.y)

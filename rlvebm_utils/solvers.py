@@ -52,7 +52,8 @@ class Solution:
     iterations: how many each sample took. converged: whether ``tol`` was certified (all False when
     no tolerance was asked for). made_by: the part of the package that computed each code, such as
     "solvers.fista" or "fast/codes.c"; a list, or one name for a single sample. history: a
-    :class:`History` if asked for.
+    :class:`History` if asked for. interrupted: whether somebody stopped the call, so that the last
+    samples may be missing (with ``sparse=True`` alone).
     """
 
     z: Tensor
@@ -61,6 +62,7 @@ class Solution:
     converged: Tensor
     made_by: list[str] | str
     history: History | None = None
+    interrupted: bool = False
 
     @property
     def energy(self) -> Tensor:
@@ -266,15 +268,17 @@ class Ledger:
         self.dual[self.rows] = certificate.dual
 
     def retire(self, certificate: Certificate, tol: float) -> Tensor | None:
-        """Let the samples go that are good enough. Returns a mask of those that stay, or None when
-        all do.
+        """Let the samples go that are good enough. Returns which rows stay, or None when all do.
+
+        How many stay is all that the host asks a device for, once.
         """
         done = certificate.done(tol)
-        if not done.any():
+        stay = torch.nonzero(~done).flatten()
+        if len(stay) == len(done):
             return None
-        self.converged[self.rows[done]] = True
-        self.rows, self.problem = self.rows[~done], self.problem.pick(~done)
-        return ~done
+        self.converged[self.rows] = done
+        self.rows, self.problem = self.rows[stay], self.problem.pick(stay)
+        return stay
 
     def replace(self, rows: Tensor, better: Solution) -> None:
         """Other codes for some samples of the batch; their iterations add up."""

@@ -4,8 +4,10 @@ work is done, so a bad call leaves nothing half-finished.
 """
 
 import math
+import os
 from collections.abc import Callable, Collection
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -91,8 +93,10 @@ def check_finite(name: str, x: Tensor) -> None:
     energies are sums of those.
     """
     # One pass over good numbers: in float32 a sum, since squares might leave it where x does not
+    if torch.compiler.is_compiling():
+        return
     size = torch.linalg.vector_norm(x) if x.dtype == torch.float64 else x.sum()
-    if torch.isfinite(size):
+    if _is_true_or_hidden(torch.isfinite(size)):
         return
     bad = int((~torch.isfinite(x)).sum())
     if bad:
@@ -104,6 +108,16 @@ def check_finite(name: str, x: Tensor) -> None:
             f"{name}: expected numbers whose squares {x.dtype} can hold, "
             f"got entries up to {float(x.abs().max()):.1e}"
         )
+
+
+def _is_true_or_hidden(flag: Tensor) -> bool:
+    """The flag; True within torch.func.vmap, where numbers cannot be looked at."""
+    try:
+        return bool(flag)
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return True
 
 
 def check_range(name: str, atoms: Tensor, unit: str) -> None:
@@ -124,24 +138,24 @@ def check_lam(lam, rows: int, device, name: str = "lam") -> Tensor:
     """λ as a float64 tensor of shape (rows,): one finite number ≥ 0 for all samples, or one for
     each, in a tensor or an array of NumPy's.
     """
-    value = _lam_as_tensor(name, lam, device)
+    number = as_number(lam)
+    value = _lam_as_tensor(name, number if number is not None else lam, device)
     if value is None:
         raise TypeError(
             f"{name}: expected a number or a tensor of one λ per sample, got {describe(lam)}"
         )
     if value.ndim > 1 or (value.ndim == 1 and value.shape[0] != rows):
         raise ValueError(f"{name}: expected one number or {rows} of them, got {describe(value)}")
-    if not torch.isfinite(value).all() or (value < 0).any():
-        least = float(value.min())
+    least, most = (number, number) if number is not None else torch.stack(value.aminmax()).tolist()
+    if not 0 <= least <= most < math.inf:  # NaN is neither
         raise ValueError(f"{name}: expected finite numbers ≥ 0, got a minimum of {least}")
     return value.detach().expand(rows)
 
 
 def _lam_as_tensor(name: str, lam, device) -> Tensor | None:
     """In float64 on the device; None if it is no number and no tensor or array of numbers."""
-    number = as_number(lam)
-    if number is not None:
-        return torch.tensor(number, dtype=torch.float64, device=device)
+    if isinstance(lam, float):
+        return torch.full((), lam, dtype=torch.float64, device=device)
     if isinstance(lam, np.ndarray) and lam.dtype.kind in "iuf":
         return torch.as_tensor(lam.astype(np.float64), device=device)
     if not isinstance(lam, Tensor) or lam.is_complex() or lam.dtype == torch.bool:
@@ -198,6 +212,15 @@ def check_choice(name: str, value, allowed: Collection[str]) -> str:
     return value
 
 
+def check_path(name: str, value) -> Path:
+    """Where a file or a folder is, or is to be."""
+    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{name}: expected a path, got {shown(value)}")
+    if not os.fspath(value) or "\0" in os.fspath(value):
+        raise ValueError(f"{name}: expected a path, got {shown(value)}")
+    return Path(value)
+
+
 def check_dtype(name: str, value) -> torch.dtype:
     """One of the two that the package computes in."""
     if not isinstance(value, torch.dtype) or value not in DTYPES:
@@ -241,7 +264,7 @@ def check_threshold(v, threshold) -> Tensor:
         raise TypeError(f"threshold: expected a number or a tensor, got {shown(threshold)}")
     if not number >= 0:
         raise ValueError(f"threshold: expected a number ≥ 0, got {shown(threshold)}")
-    return torch.as_tensor(number, dtype=v.dtype, device=v.device)
+    return torch.full((), number, dtype=v.dtype, device=v.device)
 
 
 def check_dictionary(value) -> None:

@@ -292,6 +292,8 @@ asked = 0
 def steps_left(control):  # how many the slider can still go up
     if hasattr(control, "options"):
         return len(control.options) - 1 - control.index
+    if not hasattr(control, "max"):
+        return 0  # a box to tick
     value = math.log(control.value, control.base) if hasattr(control, "base") else control.value
     return round((control.max - value) / control.step)
 

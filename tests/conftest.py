@@ -93,3 +93,12 @@ def small_pair(small_text, tmp_path) -> Path:
     for path in (small_text, small_text.with_suffix(".ipynb")):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     return tmp_path / small_text.name
+
+
+@pytest.fixture
+def accelerator():
+    """A simulated device "sim" (accelerator.py); gives what counts how often the host waits."""
+    from accelerator import accelerator
+
+    with accelerator() as waits:
+        yield waits

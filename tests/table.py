@@ -4,10 +4,12 @@ are not. What goes over all of them is in test_every_argument.py and test_wherev
 
 import copy
 import math
+import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import partial, wraps
 from typing import NamedTuple
 
 import numpy as np
@@ -191,9 +193,16 @@ IMAGES_ONLY = Argument(C, DICTIONARY | {"dense": D})
 SAMPLES, PICTURES = tensor(Y), tensor(IMAGES)
 TOL = number(1e-2, most=1, optional=True)
 BACKEND = choice("torch")
+NO_PATH = {
+    "number": 3, "bytes": b"codes", "list": ["codes"], "dict": {}, "object": object(), "empty": "",
+    "zero byte": "a\0b", "flag": True, "tensor": torch.ones(1), "below a file": __file__ + "/codes",
+}  # fmt: skip
+CHECKPOINT = Argument(None, NO_PATH | {"folder": ".", "no such folder": "nowhere/at/all.pt"})
+NO_GROUP = {"string": "WORLD", "number": 0, "flag": True, "list": [0, 1], "class": torch.nn.Module}
+GROUP = Argument(None, NO_GROUP)
 LEARNING = {
     "lam": lam(), "nonnegative": FLAG, "batch_size": count(3), "seed": SEED,
-    "snapshots": SNAPSHOTS, "progress": FLAG,
+    "snapshots": SNAPSHOTS, "progress": FLAG, "checkpoint": CHECKPOINT,
 }  # fmt: skip
 SOLVING = {
     "dictionary": DENSE, "y": SAMPLES, "lam": lam(5), "z0": start(Z), "penalty": PENALTY,
@@ -213,6 +222,27 @@ def without(arguments: dict, *names) -> dict:
     return {name: value for name, value in arguments.items() if name not in names}
 
 
+def dense(solution):
+    """The same solution, so that its numbers can be compared with any others."""
+    return replace(solution, z=solution.z.to_dense())
+
+
+@wraps(package.encode_batches)
+def encode_batches(*arguments, **named) -> list:
+    """All of them: some of what is wrong with samples shows when they come."""
+    return list(map(dense, package.encode_batches(*arguments, **named)))
+
+
+@wraps(package.load_codes)
+def load_codes(folder):
+    return dense(package.load_codes(folder))
+
+
+CODES = tempfile.TemporaryDirectory()
+encode_batches(D, Y, 0.5, chunk=3, folder=CODES.name)
+NO_SAMPLES = without(tensor(Y).bad, "array")  # one of NumPy's is right
+NO_SAMPLES |= {"no batches": [], "text": "y", "a dict": {}, "batches of text": ["a", "b"]}
+NO_SAMPLES |= {"one sample": [Y[0]], "integers in an array": np.ones((5, 12), int)}
 NET, BALLS = LISTA(D, 0.3, 2), vae.FuzzyBallAutoencoder(12, hidden=(3,)).double()
 GROUPS = {str(d): torch.ones(20).to(d) for d in DTYPES[2:]} | NO_TENSOR
 GROUPS |= {"empty": torch.ones(0).int(), "sparse": torch.ones(20).int().to_sparse()}
@@ -252,7 +282,21 @@ FUNCTIONS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         without(SOLVING, "max_iter", "history", "progress")
         | {
             "penalty": plain_penalty(20), "tol": number(1e-2, most=1), "backend": BACKEND,
-            "chunk": count(3),
+            "chunk": count(3), "sparse": FLAG,
+        },
+    ),
+    "encode_batches": (
+        encode_batches,
+        {
+            "dictionary": DENSE, "y": tensor(Y)._replace(bad=NO_SAMPLES), "lam": lam(),
+            "folder": Argument(None, NO_PATH), "nonnegative": FLAG, "tol": number(1e-2, most=1),
+            "backend": BACKEND, "chunk": count(3), "group": GROUP,
+        },
+    ),
+    "load_codes": (
+        load_codes,
+        {
+            "folder": Argument(CODES.name, NO_PATH | {"None": None, "no codes": "."}),
         },
     ),
     "encode_path": (
@@ -281,8 +325,9 @@ FUNCTIONS: dict[str, tuple[Callable, dict[str, Argument]]] = {
         package.learn_dictionary_fast,
         LEARNING
         | {
-            "y": tensor(Y, like=False), "n_atoms": count(4), "passes": count(1), "sweeps": count(1),
-            "memory": number(0.1, most=1, above_zero=True), "backend": BACKEND,
+            "y": Argument(Y, without(NO_SAMPLES, "float32")), "n_atoms": count(4),
+            "passes": count(1), "sweeps": Argument(1, without(count(1).bad, "None")),
+            "group": GROUP, "memory": number(0.1, most=1, above_zero=True), "backend": BACKEND,
         },
     ),
     "learn_kernels": (
@@ -457,8 +502,9 @@ OWNED = [
     C.K,
     IMAGES,
     MAPS,
-    *NET.state_dict().values(),
-    *BALLS.state_dict().values(),
+    *NET.parameters(),
+    *NET.buffers(),
+    *BALLS.parameters(),
 ]
 
 

@@ -57,6 +57,27 @@ sparse_coding_panel(Dictionary(W), Y, lam=0.15, shape=(8, 8), nonnegative=True)
 
 APART = [SMALL[: SMALL.rindex("sparse")], SMALL[SMALL.rindex("sparse") :]]  # the panel by itself
 
+BOXES = """\
+from rlvebm_utils import fista
+from rlvebm_utils.course.widgets.lista import learned_panel, rounds_panel
+
+torch.set_default_dtype(torch.float64)
+dictionary, lam = Dictionary(W), 0.15
+L = dictionary.lipschitz()
+eye, same = torch.eye(40), torch.full((40,), lam / L)
+start, longer = (
+    {"W_e": c * W / L, "S": eye - c * W.T @ W / L, "theta": c * same} for c in (1, 2)
+)
+rounds_panel(dictionary, Y, lam, start, longer)
+"""
+
+CHOICES = """\
+names = ("W_e", "S", "theta", "W_e+S", "W_e+theta", "S+theta", "W_e+S+theta")
+codes = [fista(dictionary, Y, lam, tol=None, max_iter=2 + k).z.tolist() for k in range(7)]
+runs = {f"{name}/0": {"energy": 0.1 / (k + 1), "codes": codes[k]} for k, name in enumerate(names)}
+learned_panel(dictionary, Y, lam, runs, {"energy": 0.3, "codes": torch.zeros(3, 40).double()})
+"""
+
 FAILING = """\
 def compute(lam):
     if lam > 1:
@@ -72,6 +93,7 @@ def server(chromium, tmp_path_factory):
     """A front end over the notebooks' panels, and two small notebooks made here."""
     root = tmp_path_factory.mktemp("notebooks")
     ours = {"small": [SMALL], "failing": [SMALL, FAILING], "apart": [*APART, "print(len(W))"]}
+    ours["boxes"] = [SMALL, BOXES, CHOICES]
     for name, cells in {**NOTEBOOKS, **ours}.items():
         write_notebook(root / f"{name}.ipynb", cells)
     scratch = tmp_path_factory.mktemp("jupyter")
@@ -92,7 +114,9 @@ def check_panel(panel) -> None:
     panel.box.scroll_into_view_if_needed()
     first = panel.shown()
     handles, lists = panel.handles(), panel.box.locator("select").all()
-    assert len(handles) + len(lists) == len(panel.due()["values"]), "a control of another kind"
+    boxes = panel.box.locator("input[type=checkbox]").all()
+    controls = len(handles) + len(lists) + len(boxes)
+    assert controls == len(panel.due()["values"]), "a control of another kind"
     assert handles
     for handle in handles:
         check_names(handle)
@@ -101,6 +125,11 @@ def check_panel(panel) -> None:
     for choices in lists:
         before = panel.shown()
         choices.select_option(index=choices.locator("option").count() - 1)
+        after = panel.shown()
+        assert after.words != before.words and after.pixels != before.pixels
+    for box in boxes:
+        before = panel.shown()
+        box.click()
         after = panel.shown()
         assert after.words != before.words and after.pixels != before.pixels
     panel.box.get_by_role("button", name="Reset").click()
@@ -247,6 +276,19 @@ def check_exported_control(page, row) -> None:
     if not lists.count():
         control.click(position={"x": 1, "y": 5})
         assert picture.get_attribute("aria-label") == low
+
+
+def test_panels_with_boxes_to_tick(page, server):
+    """Each box is ticked on and off, and what is shown is what the choice gives."""
+    run_notebook(page, server, "boxes.ipynb")
+    _, rounds, learned = panels(page)
+    for place, panel in enumerate((rounds, learned)):
+        screenshots(panel, f"{FRONT_END}-boxes-{place}")
+        check_panel(panel)
+    assert learned.shown().words.startswith("Learned: W_e + S + θ.")
+    learned.box.get_by_label("learn S").click()
+    assert learned.shown().words.startswith("Learned: W_e + θ.")
+    assert "2.0 %" in learned.shown().readouts.values()
 
 
 def test_the_panel_alone(page, server):

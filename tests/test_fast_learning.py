@@ -242,7 +242,7 @@ BAD = {
     "lam": (-1, torch.ones(3), "much"),
     "passes": (0, 1.5),
     "batch_size": (0, "all"),
-    "sweeps": (0, None),
+    "sweeps": (0, 2.5),
     "memory": (0, 1.5, -0.1, "short"),
     "backend": ("cuda", None),
     "seed": (-1,),

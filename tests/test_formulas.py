@@ -26,6 +26,8 @@ from rlvebm_utils import (
 )
 from rlvebm_utils.course.csae import ConvEncoder, infer
 from rlvebm_utils.course.data import whiten
+from rlvebm_utils.course.exercises.latent_ebm import free_energy
+from rlvebm_utils.course.exercises.lista import coupled
 from rlvebm_utils.course.gabor import fit_gabors
 from rlvebm_utils.course.vae import FuzzyBallAutoencoder, collapse_spring, size_term
 from tools import notebooks
@@ -78,6 +80,40 @@ def free_energy_is_the_least():
             assert (E(Y, BEST + size * normal(5, 12, seed=seed)) >= free(Y, LAM) - 1e-9).all()
 
 
+def bowl():
+    a, b = Y, normal(5, 8, seed=14)
+    z_a, z_b = (fista(DICTIONARY, one, LAM, tol=1e-12).z for one in (a, b))
+    middle, at_middle = (a + b) / 2, E((a + b) / 2, (z_a + z_b) / 2)
+    ends = (E(a, z_a) + E(b, z_b)) / 2
+    assert (free(middle, LAM) <= at_middle + 1e-9).all() and (at_middle <= ends + 1e-9).all()
+    close(ends, (free(a, LAM) + free(b, LAM)) / 2)
+
+
+def temperature():
+    """One number z, evenly on [0, 1]: the integral of a Gaussian, by its error function."""
+    beta, y = 7.0, torch.tensor([0.3, 2.0, -1.0], dtype=torch.float64)
+    z = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    low, high = (torch.special.erf((end - y) * (beta / 2) ** 0.5) for end in (0, 1))
+    integral = (high - low) / 2 * (2 * torch.pi / beta) ** 0.5
+    found = free_energy(0.5 * (y[:, None] - z).square(), beta)
+    close(found, -integral.log() / beta, rtol=1e-6)
+    few = normal(4, 6, seed=15)
+    close(free_energy(few, beta), -(-beta * few).exp().mean(1).log() / beta)
+
+
+def never_below_the_free_energy():
+    """For K codes that count alike, q K is a density; equal at the best q."""
+    beta, energies = 3.0, normal(6, 40, seed=16)
+
+    def variational(q):
+        return (q * energies).sum(1) + torch.xlogy(q, 40 * q).sum(1) / beta
+
+    for seed in range(20):
+        q = torch.softmax(3 * normal(6, 40, seed=seed), 1)
+        assert (variational(q) > free_energy(energies, beta)).all()
+    close(variational(torch.softmax(-beta * energies, 1)), free_energy(energies, beta))
+
+
 def empty_code():
     top = lambda_max(DICTIONARY, Y)
     close(free(Y, 1.01 * top), half(Y))
@@ -108,6 +144,26 @@ def optimality():
     assert (c[BEST == 0].abs() <= LAM * (1 + 1e-6)).all()
     assert (BEST != 0).any() and (BEST == 0).any()
     assert (kkt_residual(DICTIONARY, Y, BEST, LAM) < 1e-4).all()
+
+
+def active_atoms_are_linear():
+    for y, z in zip(Y, BEST, strict=True):
+        A = z != 0
+        close(W[:, A].T @ (y - W[:, A] @ z[A]), LAM * z[A].sign(), atol=1e-5)
+
+
+def floor_under_every_code():
+    """Both lines of the proof, for vectors that keep the promise to every atom, just so."""
+    for seed in range(20):
+        u = normal(5, 8, seed=seed)
+        u = u * LAM / (u @ W).abs().amax(1, keepdim=True)
+        r, size = Y - Z @ W.T, LAM * Z.abs().sum(1)
+        close(r, Y - sum(Z[:, j, None] * W[:, j] for j in range(12)))
+        assert (E(Y, Z) >= (r * u).sum(1) - half(u) + size).all()
+        spare = LAM * Z.abs() - Z * (u @ W)
+        close((r * u).sum(1) + size, (Y * u).sum(1) + spare.sum(1))
+        assert (spare >= -1e-12).all()
+        assert (free(Y, LAM) >= (Y * u).sum(1) - half(u)).all()
 
 
 def momentum():
@@ -142,6 +198,15 @@ def largest_lambda():
     close(top, torch.stack([Y @ W[:, j] for j in range(12)]).amax(0).clamp(min=0))
 
 
+def largest_lambda_signed():
+    top = lambda_max(DICTIONARY, Y)
+    close(top, torch.stack([(Y @ W[:, j]).abs() for j in range(12)]).amax(0))
+    assert not torch.equal(top, lambda_max(DICTIONARY, Y, nonnegative=True))
+    for part, empty in ((1.001, True), (0.999, False)):
+        z = fista(DICTIONARY, Y, part * top, tol=1e-12).z
+        assert ((z == 0).all(1) == empty).all()
+
+
 def stacked():
     alpha, guess = 0.7, shrink(Y @ W / L, LAM / L)
     plain = E(Y, Z) + 0.5 * alpha * (Z - guess).square().sum(1)
@@ -159,6 +224,33 @@ def encoder_before_training():
 def who_silences_whom():
     off = ~torch.eye(12, dtype=torch.bool)
     close(S[off], (-(W.T @ W) / L)[off])
+
+
+def minus_before_s():
+    """The printed iteration is a gradient step of 1/L, and shrinkage, on the energy with M."""
+    M = 2 * L * torch.eye(12, dtype=torch.float64) - W.T @ W
+    close(Z - (Z @ M - Y @ W) / L, Y @ W / L - Z @ S)
+    z, last = torch.zeros_like(Z), None
+    for _ in range(4000):
+        z, last = shrink(Y @ W / L - z @ S, LAM / L), z
+    z = (z + last) / 2
+    c = Y @ W - z @ M
+    close(c[z != 0], LAM * z[z != 0].sign(), rtol=0, atol=1e-3)
+    assert (c[z == 0].abs() <= LAM * (1 + 1e-3)).all()
+
+
+def negative_where_atoms_agree():
+    M = 2 * L * torch.eye(12, dtype=torch.float64) - W.T @ W
+    off = ~torch.eye(12, dtype=torch.bool)
+    close(M[off], -(W.T @ W)[off])
+
+
+def coupled_step():
+    A, theta = normal(8, 12, seed=20), 0.2
+    close(
+        shrink(Z + (Y - Z @ W.T) @ A, theta),
+        shrink(Y @ A + Z @ coupled(A, W).T, theta),
+    )
 
 
 def learned_step():
@@ -287,9 +379,10 @@ FORMULAS = {
         r = y - \mathrm{Pred}(x)
         \bar y_k = \mathrm{Pred}(x) + Wz_k
         F(y) = \min_k \tfrac12\Vert y - w_k\Vert^2
-        F(y) = \min_{z} \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2
+        F(y) = \min_z \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2
+        F(y) = \tfrac12\,\mathrm{net}(y)^2
+        z = c + \sigma\varepsilon
         c = W^\top(y - Wz)
-        dn + (\text{iterations}) \cdot \min(n^2, 2dn)
         i = 1 \dots n
         \varphi = \tanh
         \hat y = \mathrm{Dec}(z)
@@ -302,9 +395,17 @@ FORMULAS = {
         E = \tfrac12 \Vert r - Wz \Vert^2 + \lambda \Vert z \Vert_1
         E(y, z) = \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1
         Wz = \sum_j z_j w_j
+        \mathrm{Dec}(z) = Wz = \sum_j z_j w_j
+        E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1
         E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1, \qquad \Vert z \Vert_1 = \sum_j |z_j|
     """,
     free_energy_is_the_least: r"F(y) = \min_z E(y, z)",
+    bowl: r"F(\tfrac{a+b}2) \le E(\tfrac{a+b}2, \tfrac{z_a+z_b}2) \le \tfrac12 E(a, z_a) + \tfrac12 E(b, z_b) = \tfrac12 F(a) + \tfrac12 F(b)",
+    temperature: r"""
+        F_\beta(y) = -\frac1\beta \log \int e^{-\beta E(y, z)}\, dz
+        F_\beta = -\tfrac1\beta\log\big(\tfrac1K\sum_k e^{-\beta E_k}\big)
+    """,
+    never_below_the_free_energy: r"F_\beta(y) \le \int q(z)\, E(y, z)\, dz + \frac1\beta \int q(z) \log q(z)\, dz",
     empty_code: r"F(y) = \tfrac12\Vert y\Vert^2",
     ruler: r"""
         y = \lambda y'
@@ -321,9 +422,16 @@ FORMULAS = {
         W_e = \tfrac1L W, \qquad S = I - \tfrac1L W^\top W, \qquad \theta = \tfrac\lambda L
     """,
     optimality: r"c_j = \lambda\,\text{sign}(z_j) \;\text{ where } z_j \ne 0, \qquad |c_j| \le \lambda \;\text{ where } z_j = 0",
+    active_atoms_are_linear: r"W_A^\top(y - W_Az_A) = \lambda\,\text{sign}(z_A)",
+    floor_under_every_code: r"""
+        E(y, z) = \tfrac12\Vert r\Vert^2 + \lambda\Vert z\Vert_1 \;\ge\; \langle r, u\rangle - \tfrac12\Vert u\Vert^2 + \lambda\Vert z\Vert_1
+        r = y - \sum_j z_jw_j
+        \langle r, u\rangle + \lambda\Vert z\Vert_1 = \langle y, u\rangle + \sum_j \big(\lambda|z_j| - z_j\,w_j^\top u\big) \;\ge\; \langle y, u\rangle
+    """,
     momentum: r"v(t) = z(t) + \beta_t\,\big(z(t) - z(t-1)\big), \qquad \beta_t = \frac{\theta_t - 1}{\theta_{t+1}}, \quad \theta_{t+1} = \tfrac12\Big(1 + \sqrt{1 + 4\theta_t^2}\Big),\quad \theta_1 = 1",
     rates: r"\text{ISTA: } \frac{L\,\Vert z^*\Vert^2}{2k}, \qquad \text{FISTA: } \frac{2L\,\Vert z^*\Vert^2}{(k+1)^2}",
     learning_lowers_the_energy: r"\min_W \sum_i \min_{z_i} \; \tfrac12\Vert y_i - Wz_i\Vert^2 + \lambda\Vert z_i\Vert_1",
+    largest_lambda_signed: r"\lambda_{\max} = \max_j |w_j^\top y|",
     largest_lambda: r"\lambda_{\max} = \max_j w_j^\top y",
     stacked: r"""
         \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1 + \tfrac{\alpha}{2}\Vert z - \text{Enc}(y)\Vert^2
@@ -331,6 +439,12 @@ FORMULAS = {
     """,
     encoder_before_training: r"\text{Enc}(y) = \text{shrink}(W_e^\top y, \theta)",
     who_silences_whom: r"S_{ij} = -\tfrac1L w_i^\top w_j",
+    minus_before_s: r"""
+        M = 2L\,I - W^\top W
+        z - \tfrac1L(Mz - W^\top y) = z - 2z + \tfrac1L W^\top W z + \tfrac1L W^\top y = W_e^\top y - S z
+    """,
+    negative_where_atoms_agree: r"M_{ij} = -w_i^\top w_j",
+    coupled_step: r"z(k) = \text{shrink}_\theta\big(z(k-1) + A^\top(y - Wz(k-1))\big)",
     learned_step: r"""
         z(k) = \text{shrink}_{\theta_k}\big(z(k-1) + \alpha_k A_k^\top(y - B_k z(k-1))\big)
         W_e = \alpha_k A_k

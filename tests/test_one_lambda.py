@@ -7,10 +7,10 @@ import re
 import jupytext
 import pytest
 
-from rlvebm_utils.course.widgets import atoms, conv, latent_ebm, playground, sparse_coding
+from rlvebm_utils.course.widgets import atoms, conv, latent_ebm, lista, playground, sparse_coding
 from tools import notebooks
 
-MODULES = (atoms, conv, latent_ebm, playground, sparse_coding)
+MODULES = (atoms, conv, latent_ebm, lista, playground, sparse_coding)
 PANELS = {name: one for m in MODULES for name, one in vars(m).items() if name.endswith("_panel")}
 SAID = re.compile(r"(?:λ|\\lambda)\s*=\s*\$?(\d+(?:\.\d+)?)")
 

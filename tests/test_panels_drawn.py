@@ -4,6 +4,8 @@ The arrays are computed here once more (NumPy, scikit-learn, SciPy), painted by 
 compared with what stands in the panel's HTML and in its figure at rest.
 """
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -11,7 +13,6 @@ import torch
 from drawn import lines, marks, painted, pictures, same, tiles
 from matplotlib.colors import to_hex, to_rgba_array
 from problems import normal
-from scipy.ndimage import binary_erosion
 from scipy.signal import convolve2d
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import Lasso
@@ -156,44 +157,54 @@ def map_panel(nonnegative=True):
 
 def one_atom(lam, nonnegative=True):
     side = np.linspace(-1.5, 1.5, 41)
-    y1, y2 = np.meshgrid(side, side)  # y₂ grows with the row
+    return at(*np.meshgrid(side, side), lam, nonnegative)  # y₂ grows with the row
+
+
+def at(y1, y2, lam, nonnegative=True):
     pull = (2 * y1 + y2) / 5**0.5
     z = np.maximum(pull - lam, 0) if nonnegative else np.sign(pull) * np.maximum(abs(pull) - lam, 0)
     return (y1**2 + y2**2) / 2 - pull * z + z**2 / 2 + lam * abs(z)
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])
-@pytest.mark.parametrize("at", [5, 20, -2])
-def test_energy_map(at, nonnegative):
+@pytest.mark.parametrize("place", [5, 20, -2])
+def test_energy_map(place, nonnegative):
     panel, points = map_panel(nonnegative)
     panel.controls["model"].value = 1
-    lam = panel.controls["lam"].options[at][1]
+    lam = panel.controls["lam"].options[place][1]
     panel.controls["lam"].value = lam
-    (tile,) = tiles(panel).values()
+    tile, around = tiles(panel).values()
     F = one_atom(lam, nonnegative)
-    inside = F < 0.05
-    # The outermost cells lie on the frame, which is no edge of the set.
-    edge = inside & ~binary_erosion(inside, border_value=1)
     (pixels,) = pictures(tile)
-    expected = painted(F, MAP, 0, 0.5)
-    expected[edge] = 255
-    assert np.abs(pixels[::-1].astype(int) - expected).max() <= 8  # y₂ = 1.5 is the first row
+    assert np.abs(pixels[::-1].astype(int) - painted(F, MAP, 0, 0.5)).max() <= 8  # y₂ = 1.5 first
     np.testing.assert_allclose(marks(tile, "circle", "cx", "cy"), points * [1, -1], atol=0.006)
     assert tile.svg["viewbox"].split() == ["-1.5", "-1.5", "3.0", "3.0"]
+    check_line(tile, lam, nonnegative)
+    (curve,) = lines(around, BLUE)
+    angle, height = curve.reshape(-1, 2).T
+    circle = np.deg2rad(angle * 360 / 380)
+    expected = at(np.cos(circle), np.sin(circle), lam, nonnegative)
+    np.testing.assert_allclose((1 - height / 230) * 0.6, expected, atol=3e-3)
+
+
+def check_line(tile, lam, nonnegative):
+    """Every point of the white line has F = 0.05, up to what a grid of 41 can say."""
+    border = [one for one in tile.select('path[stroke="#fff"]') if one.get("stroke-width") == ".02"]
+    numbers = np.array(re.findall(r"-?[\d.]+", border[0]["d"]), dtype=float).reshape(-1, 2)
+    F = at(numbers[:, 0], -numbers[:, 1], lam, nonnegative)
+    assert len(numbers) > 20
+    np.testing.assert_allclose(F, 0.05, atol=0.012)
 
 
 def test_energy_map_at_rest():
     panel, points = map_panel()
     panel.controls["model"].value = 1
-    (row,) = at_rest(panel)
+    row, _ = at_rest(panel)
     for axes, lam in zip(row, panel.stills[1], strict=True):
-        F = one_atom(lam)
         (image,), (dots,) = axes.images, axes.collections
-        inside = F < 0.05
-        plain = ~(inside & ~binary_erosion(inside, border_value=1))
         got = image.get_array().astype(int)
         got = got[::-1] if image.origin == "upper" else got
-        assert np.abs(got - painted(F, MAP, 0, 0.5))[plain].max() <= 8
+        assert np.abs(got - painted(one_atom(lam), MAP, 0, 0.5)).max() <= 8
         assert image.get_extent() == [-1.5, 1.5, -1.5, 1.5]
         np.testing.assert_allclose(dots.get_offsets(), points)
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import nbformat
 
 from rlvebm_utils.course.live.draw import write_draw_page
+from rlvebm_utils.course.live.point import star_atoms, star_points, write_point_page
 from rlvebm_utils.course.widgets import SliderPanel
 from rlvebm_utils.course.widgets.page import HEAD
 from rlvebm_utils.course.widgets.panel import places
@@ -200,6 +201,7 @@ def main(folder: Path) -> None:
             known.write_text(digest)
             print(f"{text.stem}: {len(notebook.cells) - 1} cells run")
     write_draw_page(folder / "live-draw.html")
+    write_point_page(folder / "live-point.html", star_atoms(), star_points(), lam=0.1)
     titles["live"] = "In the page"
     print(f"{write_index(folder, titles)} written")
 

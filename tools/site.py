@@ -87,6 +87,7 @@ def gather(target: Path, panels: Path) -> Path:
         "notebooks_for_teachers.txt": teachers_table(FOLDER),
         "digit.html": DIGIT.format(script("draw_digit", {"data": page_data(), "level": 2})),
         "index.md": filled(SITE / "index.md"),
+        "package.md": filled(SITE / "package.md"),
         "teach.md": filled(SITE / "teach.md"),
     }.items():
         (target / name).write_text(text, encoding="utf-8")

@@ -150,8 +150,8 @@ def train_autoencoder(
     ).to(images.device)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
-    batches = Batches(len(images), batch_size, steps, generator)
-    energies, distances, interrupted, kept = [], [], False, {}
+    batches = Batches(len(images), batch_size, steps, generator, images.device)
+    energies, distances, reseeded, interrupted, kept = [], [], 0, False, {}
 
     def keep(step):
         if step in snapshots:
@@ -160,7 +160,7 @@ def train_autoencoder(
     keep(0)
     try:
         for step, rows in enumerate(track(batches, "training the auto-encoder", show=progress), 1):
-            y, dictionary = images[rows], ConvDictionary(learner.K)
+            y, dictionary = images[rows], learner.dictionary
             guess = encoder(y)
             start = guess.detach() if from_guess else torch.zeros_like(guess)
             z = infer(dictionary, y, guess.detach(), lam, alpha, iterations, start)
@@ -171,7 +171,7 @@ def train_autoencoder(
             learner.remember(rows, forgetting)
             for _ in range(sweeps):
                 learner.sweep()
-            learner.reseed(rows)
+            reseeded += learner.reseed(rows)
             descend(optimiser, (z - guess).square().mean())
             cycle.step()
             keep(step)
@@ -179,7 +179,7 @@ def train_autoencoder(
         interrupted = True
     dictionary = ConvDictionary(learner.K)
     say_if_empty(learner.codes, dictionary, images, lam, nonnegative=False)
-    record = stacked(energies), stacked(distances), learner.reseeded, interrupted, kept
+    record = stacked(energies), stacked(distances), reseeded, interrupted, kept
     return AutoEncoder(encoder.eval(), dictionary, *record)
 
 
@@ -327,7 +327,7 @@ def fit(
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.01)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
-    for rows in Batches(len(images), batch_size, steps, generator):
+    for rows in Batches(len(images), batch_size, steps, generator, images.device):
         scores = net.head(inputs[rows]) if frozen else net(inputs[rows])
         descend(optimiser, F.cross_entropy(scores, labels[rows]))
         cycle.step()

@@ -125,6 +125,14 @@ class FuzzyBallAutoencoder(nn.Module):
             size=self.size * size_term(balls.variance).sum(1),
         )
 
+    def get_extra_state(self) -> dict:
+        """What ``state_dict`` holds beside the weights."""
+        return {"spring": self.spring, "sigma": self.sigma, "size": self.size}
+
+    def set_extra_state(self, state: dict) -> None:
+        """Take over what :meth:`get_extra_state` gave."""
+        self.spring, self.sigma, self.size = state["spring"], state["sigma"], state["size"]
+
     def extra_repr(self) -> str:
         sigma = "learned" if self.sigma is None else f"{self.sigma:g}"
         return f"spring={self.spring:g}, sigma={sigma}, size={self.size:g}"
@@ -144,7 +152,8 @@ def size_term(variance: Tensor) -> Tensor:
 
 def normal_noise(shape, generator: torch.Generator, like: Tensor) -> Tensor:
     """Standard normal numbers, drawn in float64 on the CPU: the same on every machine."""
-    return torch.randn(shape, generator=generator, dtype=torch.float64).to(like)
+    drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
+    return drawn.to(like.device, like.dtype, non_blocking=True)
 
 
 @dataclass
@@ -194,7 +203,7 @@ def train_balls(
         steps = [rows for epoch in order for rows in epoch]
         for step, rows in enumerate(track(steps, "training", show=progress), start=1):
             noise = normal_noise((len(rows), model.code), generator, like=y)
-            terms = model.free_energy(y[rows], noise)
+            terms = model.free_energy(y[rows.to(y.device, non_blocking=True)], noise)
             optimiser.zero_grad()
             terms.total.mean().backward()
             optimiser.step()

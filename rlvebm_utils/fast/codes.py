@@ -6,9 +6,9 @@ on.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,11 +23,22 @@ from ..operators import Dictionary, Operator, undisturbed
 from ..penalties import Penalty
 from ..problem import Problem
 from ..solvers import ConvergenceWarning, Ledger, Options, Solution, run_fista
-from ..validate import check_count, check_fraction, check_lam, describe, is_plain
+from ..validate import (
+    check_count,
+    check_dictionary,
+    check_flag,
+    check_fraction,
+    check_lam,
+    check_one_lam,
+    describe,
+    is_plain,
+)
 from .admm import check_plain
 from .compiled import prepared, use_c
+from .csr import joined
 from .images import run_images
 from .steps import solve_batch
+from .streams import Samples, check_source, in_turn
 
 PIECE = 64  # samples that a thread takes at a time
 MOST_ATOMS = {"c": 8192, "torch": 4096}  # beyond these an n × n Gram matrix does not pay
@@ -35,9 +46,9 @@ FAR = 100  # a start this many times too long may be worse than none
 
 
 def encode(
-    dictionary: Operator, y: Tensor, lam: float | Tensor, *, z0: Tensor | None = None,
+    dictionary: Operator, y: Samples, lam: float | Tensor, *, z0: Tensor | None = None,
     penalty: Penalty | None = None, nonnegative: bool = False, tol: float = 1e-4,
-    backend: str = "auto", chunk: int = 4096,
+    backend: str = "auto", chunk: int = 4096, sparse: bool = False,
 ) -> Solution:  # fmt: skip
     """Codes with min_z ½‖y − Wz‖² + λ‖z‖₁ (and z ≥ 0 if asked for) for any number of samples.
 
@@ -54,20 +65,55 @@ def encode(
     of samples. "auto" takes "c" where it can be had, because most of a batched product with WᵀW is
     spent on the zeros of the codes.
 
+    sparse: codes in CSR, ``torch.sparse_csr`` with columns of 32 bits: most entries of a code are
+    zero. Then y, if not a tensor, may be an array (N, d), such as a memory map, or anything that
+    yields batches (N, d), such as a DataLoader or a generator, for one λ and without z0; and an
+    interrupt (Ctrl-C, or the notebook's stop button) ends the call after the chunk or batch at hand
+    and keeps its codes and those before. To write them as they come: :func:`encode_batches`.
+
     >>> dictionary = Dictionary(torch.eye(2))
     >>> y = torch.tensor([3.0, 1.0])
     >>> [round(entry, 3) for entry in encode(dictionary, y, 1.5).z.tolist()]
     [1.5, 0.0]
     """
+    if check_flag("sparse", sparse) and not isinstance(y, Tensor):
+        options = {"penalty": penalty, "nonnegative": nonnegative, "tol": tol, "backend": backend}
+        return _of_batches(dictionary, y, lam, z0, chunk, options)
     problem = Problem.of(dictionary, y, lam, penalty, nonnegative)
     check_plain(problem.penalty, "encode")
     check_fraction("tol", tol, 0, 1)
     chunk = check_count("chunk", chunk)
     solve = _solver(problem, backend, tol)
     z0 = None if z0 is None else problem.codes(z0, "z0")
+    if sparse:
+        of_flat_codes(dictionary)
+        if problem.single:
+            raise ValueError(f"y: expected a batch (N, d) for sparse codes, got {describe(y)}")
     with undisturbed():
-        solution = _in_chunks(solve, problem, z0, tol, chunk)
+        parts = _in_chunks(solve, problem, z0, tol, chunk)
+        solution = joined(parts) if sparse else _filled(parts, len(problem))
     return solution.pick(0) if problem.single else solution
+
+
+def of_flat_codes(dictionary: Operator) -> None:
+    """Raise ValueError unless a code is one row of numbers, as CSR has them."""
+    if dictionary.code_ndim != 1:
+        kind = type(dictionary).__name__
+        raise ValueError(f"dictionary: expected codes of one dimension for CSR, got {kind}")
+
+
+def _of_batches(dictionary: Operator, y: Samples, lam, z0, chunk: int, options: dict) -> Solution:
+    """:func:`encode` with codes in CSR, of samples that come in batches."""
+    check_dictionary(dictionary)
+    check_source(y)
+    lam = check_one_lam(lam, dictionary.atoms.device)
+    if z0 is not None:
+        raise ValueError(f"z0: expected None for samples in batches, got {describe(z0)}")
+    chunk = check_count("chunk", chunk)
+    return joined(
+        encode(dictionary, batch, lam, chunk=chunk, sparse=True, **options)
+        for _, batch in in_turn(y, chunk)
+    )
 
 
 def encode_path(
@@ -122,16 +168,22 @@ def _solver(problem: Problem, backend: str, tol: float) -> Solver:
     return solve
 
 
-def _in_chunks(solve: Solver, problem: Problem, z0, tol: float, chunk: int) -> Solution:
-    """All samples, a chunk at a time. The result exists once only, and is filled in."""
-    fields, made_by = None, []
+def _in_chunks(solve: Solver, problem: Problem, z0, tol: float, chunk: int) -> Iterator[Solution]:
+    """The solution of one chunk after the other."""
     for first in range(0, len(problem), chunk):
         rows = slice(first, first + chunk)
-        part = _one_chunk(solve, problem.pick(rows), None if z0 is None else z0[rows], tol)
+        yield _one_chunk(solve, problem.pick(rows), None if z0 is None else z0[rows], tol)
+
+
+def _filled(parts: Iterator[Solution], count: int) -> Solution:
+    """The solution of all ``count`` samples. It exists once only, and is filled in."""
+    fields, made_by = None, []
+    for part in parts:
         c = part.certificate
         found = (part.z, c.energy, c.dual, c.rounding, part.iterations, part.converged)
         if fields is None:
-            fields = [one.new_empty(len(problem), *one.shape[1:]) for one in found]
+            fields = [one.new_empty(count, *one.shape[1:]) for one in found]
+        rows = slice(len(made_by), len(made_by) + len(part.made_by))
         for whole, one in zip(fields, found, strict=True):
             whole[rows] = one
         made_by += part.made_by
@@ -142,14 +194,16 @@ def _in_chunks(solve: Solver, problem: Problem, z0, tol: float, chunk: int) -> S
 def _one_chunk(solve: Solver, problem: Problem, z0, tol: float) -> Solution:
     """One chunk; least squares (λ = 0), where no atom is left out, is FISTA's."""
     z = problem.zeros() if z0 is None else _sensible(problem, z0)
-    free = problem.lam == 0
-    if free.all():
-        return run_fista(problem, z, Options(tol))
-    if not free.any():
+    if not problem.free:
         return solve(problem, z, tol)
+    free, other = (torch.nonzero(rows).flatten() for rows in (problem.lam == 0, problem.lam > 0))
+    if len(other) == 0:
+        return run_fista(problem, z, Options(tol))
     ledger = Ledger(problem, z, "")
-    for rows, one in ((free, _by_fista), (~free, solve)):
-        ledger.replace(rows, one(problem.pick(rows), z[rows], tol))
+    for rows, one in ((free, _by_fista), (other, solve)):
+        if len(rows):
+            part = replace(problem.pick(rows), free=rows is free)
+            ledger.replace(rows, one(part, z[rows], tol))
     return ledger.solution()
 
 
@@ -159,8 +213,8 @@ def _sensible(problem: Problem, z0: Tensor) -> Tensor:
     """
     z = z0.clone(memory_format=torch.contiguous_format)
     size = problem.penalty.value(z).double() * problem.operator.lipschitz() ** 0.5
-    far = ~(size <= FAR * problem.squared.sqrt())
-    if far.any():
+    far = torch.nonzero(~(size <= FAR * problem.squared.sqrt())).flatten()
+    if len(far):
         some = problem.pick(far)
         worse = ~(certify(some, z[far]).energy < certify(some, some.zeros()).energy)
         z[far] = torch.where(problem.column(worse), 0, z[far])
@@ -269,8 +323,8 @@ def _finish(ledger: Ledger, solve: Solver, tol: float) -> Solution:
     """
     problem = ledger.whole
     ledger.converged = ledger.certificate.done(tol)
-    late = ~ledger.converged
-    if late.any():
+    late = torch.nonzero(~ledger.converged).flatten()
+    if len(late):
         solve = _by_fista if problem.y.dtype == torch.float64 else partial(_in_float64, solve)
         # Should numbers have become too large for float32
         start = _sensible(problem.pick(late), ledger.z[late].nan_to_num(0, 0, 0))

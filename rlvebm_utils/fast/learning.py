@@ -8,32 +8,47 @@ atoms long gone, and less and less later, which averages the batches' noise away
 loops are written in C (see :mod:`.compiled`), where there is a compiler.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
+from ..checkpoint import Run, check_checkpoint
 from ..learning import (
-    Batches,
     LearnedDictionary,
     check_learning,
+    check_settings,
     first_atoms,
     reseed,
+    run_settings,
     say_if_empty,
-    stacked,
+    unused,
 )
 from ..operators import Dictionary
 from ..progress import track
-from ..validate import check_count, check_fraction, check_snapshots, describe, plain_numbers
+from ..validate import (
+    LARGEST,
+    check_count,
+    check_fraction,
+    check_snapshots,
+    describe,
+    plain_numbers,
+)
 from .compiled import call, use_c
+from .streams import ByBatches, ByRows, Samples, check_source
+from .workers import Workers, check_group, place
 
 
 @plain_numbers
 def learn_dictionary_fast(
-    y: Tensor, n_atoms: int, lam: float, *, nonnegative: bool = False, passes: int = 30,
-    batch_size: int = 500, sweeps: int = 5, memory: float = 0.025, backend: str = "auto",
+    y: Samples, n_atoms: int, lam: float, *, nonnegative: bool = False, passes: int = 30,
+    batch_size: int = 500, sweeps: int | None = None, memory: float = 0.025, backend: str = "auto",
     seed: int = 0, snapshots: tuple[int, ...] = (), progress: bool = False,
+    checkpoint: str | os.PathLike | None = None, group: Any = None,
 ) -> LearnedDictionary:  # fmt: skip
     """Learn n_atoms unit-norm atoms from samples y (N, d) in ``passes`` passes over them.
 
@@ -41,17 +56,32 @@ def learn_dictionary_fast(
     the running ones, times (1 − 1/t)^(1/memory) beforehand; and makes one pass of exact updates
     over the atoms. So the statistics stand for the last ``memory`` · t steps: a window that grows.
     The first atoms are samples. An atom that no sample uses is replaced by what the batch
-    reconstructs worst. The codes of all samples are kept: N × n_atoms numbers.
+    reconstructs worst.
 
-    nonnegative: codes *and* atoms ≥ 0. sweeps: how rough the codes are. backend: "c" is coordinate
-    descent (CPU, float32 or float64; needs a C compiler); "torch", for every device, goes over the
-    atoms block by block. "auto" is "c" where it can be had. seed: the order of the samples and the
-    first atoms. snapshots: steps after which W is kept (0 is the start). progress: show a bar. An
-    interrupt (Ctrl-C, or the notebook's stop button) ends the learning early and keeps what was
-    learned.
+    y: a tensor (N, d), with the codes of all samples kept: N × n_atoms numbers. Or samples that are
+    not in memory, whose codes begin at zero each time: an array (N, d), such as a memory map, or
+    anything that yields batches (N, d) of its own size, such as a DataLoader or a generator (which
+    makes one pass).
+
+    nonnegative: codes *and* atoms ≥ 0. sweeps: how rough the codes are; 5 if not given, 20 for
+    codes that begin at zero. backend: "c" is coordinate descent (CPU, float32 or float64; needs a C
+    compiler); "torch", for every device, goes over the atoms block by block. "auto" is "c" where it
+    can be had. seed: the order of the samples and the first atoms. snapshots: steps after which W
+    is kept (0 is the start). progress: show a bar. An interrupt (Ctrl-C, or the notebook's stop
+    button) ends the learning after the step at hand and keeps what was learned.
+
+    checkpoint: a file in which the state is written twice a minute and at the end; a call that
+    finds it, of a run that was stopped or killed, goes on from there, to the same numbers. y then
+    has to yield the same batches again.
+
+    group: a process group of torch.distributed, for processes that learn one dictionary together;
+    each calls this function. They share each batch of a tensor or an array, of which each process
+    reads its own rows; of what yields batches, each has its own. A and B are summed over all, so
+    that every process ends with the same atoms: those of one process, up to rounding.
 
     Result as for :func:`learn_dictionary`; ``energy`` is in the precision of y. Raises TypeError,
-    ValueError or ImportError, naming the argument, on bad input; y is never changed.
+    ValueError or ImportError, naming the argument, on bad input, and RuntimeError, naming the
+    process, where one of the group is lost; y is never changed.
 
     Sources: J. Mairal, F. Bach, J. Ponce, G. Sapiro, *Online learning for matrix factorization and
     sparse coding* (JMLR 2010), section 3.4 for the forgetting and the warm starts.
@@ -61,40 +91,139 @@ def learn_dictionary_fast(
     >>> found.dictionary.W.shape, bool(found.energy[-1] < found.energy[0])
     (torch.Size([16, 32]), True)
     """
-    for name, value in (("passes", passes), ("batch_size", batch_size), ("sweeps", sweeps)):
+    learner, run, first = learn(
+        y, n_atoms, lam, nonnegative=nonnegative, passes=passes, batch_size=batch_size,
+        sweeps=sweeps, memory=memory, backend=backend, seed=seed, snapshots=snapshots,
+        progress=progress, checkpoint=checkpoint, group=group,
+    )  # fmt: skip
+    dictionary = Dictionary(learner.W.T)
+    say_if_empty(learner.A, dictionary, first, lam, nonnegative)
+    return LearnedDictionary.of(dictionary, run)
+
+
+def learn(
+    y, n_atoms, lam, *, nonnegative=False, passes=30, batch_size=500, sweeps=None, memory=0.025,
+    backend="auto", seed=0, snapshots=(), progress=False, checkpoint=None, group=None,
+) -> "tuple[OnlineLearner, Run, Tensor]":  # fmt: skip
+    """The learning itself, arguments as for :func:`learn_dictionary_fast`: the learner at its end,
+    the run, and the samples that it began with.
+    """
+    for name, value in (("passes", passes), ("batch_size", batch_size)):
         check_count(name, value)
+    if sweeps is not None:
+        check_count("sweeps", sweeps)
     if check_fraction("memory", memory, 0, 1) == 0:
         raise ValueError("memory: expected a number > 0, got 0")
-    check_learning(y, n_atoms, lam, passes, seed, (), nonnegative, progress)
-    steps = passes * max(1, len(y) // batch_size)
-    check_snapshots(snapshots, steps)
-    work = _backend(backend, y)(float(lam), nonnegative, sweeps)
+    check_checkpoint(checkpoint)
+    check_group(group)
+    keeps = isinstance(y, Tensor) and group is None
+    if keeps:
+        check_learning(y, n_atoms, lam, passes, seed, (), nonnegative, progress)
+    else:
+        check_source(y)
+        check_settings(n_atoms, lam, passes, seed, (), nonnegative, progress)
+    workers, generator = Workers(group), torch.Generator().manual_seed(seed)
+    stream = _stream(y, batch_size, passes, generator, place(group))
+    check_snapshots(snapshots, stream.steps)
+    first = y.detach() if keeps else _some(stream, n_atoms)
+    options = {"nonnegative": nonnegative, "sweeps": sweeps or (5 if keeps else 20)}
+    options |= {"memory": float(memory)}
+    learner = new_learner(
+        first, n_atoms, float(lam), **options, backend=backend, generator=generator,
+        workers=workers,
+    )  # fmt: skip
+    codes = first.new_zeros(len(y), n_atoms) if keeps else None
+    settings = {"lam": float(lam), "seed": seed, **options}
+    run = Run(
+        learner.state() | ({"codes": codes} if keeps else {}), lambda: learner.W.T.clone(),
+        snapshots=snapshots, checkpoint=checkpoint if workers.rank == 0 else None,
+        settings=run_settings(checkpoint, first, n_atoms, batch_size, settings),
+    )  # fmt: skip
+    if workers.size > 1:
+        run.restore(workers.from_first(run.course()))
+    with workers, run:
+        _steps(learner, run, stream, codes, progress and workers.rank == 0)
+    return learner, run, first
 
-    y = y.detach()
-    generator = torch.Generator().manual_seed(seed)
-    W = _samples_as_atoms(y, n_atoms, nonnegative, generator)  # n × d: an atom lies in one piece
-    A, B = y.new_zeros(n_atoms, n_atoms), torch.zeros_like(W)
-    codes = y.new_zeros(len(y), n_atoms)
-    kept = {0: W.T.clone()} if 0 in snapshots else {}
-    energies, reseeded, interrupted = [], 0, False
-    batches = Batches(len(y), batch_size, steps, generator)
-    try:
-        for t, rows in enumerate(track(batches, "learning the dictionary", show=progress), start=1):
-            batch, z = y[rows], codes[rows]
-            energies.append(work.improve(z, W, batch).mean().double())
-            codes[rows] = z
-            fade = (1 - 1 / t) ** (1 / memory)
-            A.mul_(fade).addmm_(z.T, z)
-            B.mul_(fade).addmm_(z.T, batch)
-            work.update(W, A, B)
-            reseeded += reseed(W.T, A, B.T, batch, z, nonnegative)
-            if t in snapshots:
-                kept[t] = W.T.clone()
-    except KeyboardInterrupt:
-        interrupted = True
-    dictionary = Dictionary(W.T)
-    say_if_empty(A, dictionary, y, lam, nonnegative)
-    return LearnedDictionary(dictionary, stacked(energies), reseeded, kept, interrupted)
+
+def _steps(learner: "OnlineLearner", run: Run, stream, codes: Tensor | None, show: bool) -> None:
+    """All steps; codes: those of all samples, where they are kept."""
+    steps = track(stream, "learning the dictionary", show=show and stream.steps < LARGEST)
+    for item in run.over(steps):
+        batch = stream.read(item)
+        z = batch.new_zeros(len(batch), len(learner.W)) if codes is None else codes[item]
+        run.energies.append(learner.code(batch, z))
+        if codes is not None:
+            codes[item] = z
+        run.reseeded += learner.update(batch, z, run.steps + 1)
+        run.stop.pressed = learner.workers.any(run.stop.pressed)
+
+
+def _stream(y: Samples, size: int, passes: int, generator, place) -> ByRows | ByBatches:
+    if isinstance(y, Tensor | np.ndarray):
+        return ByRows(y, size, passes, generator, place)
+    return ByBatches(y, passes)
+
+
+def _some(stream: ByRows | ByBatches, count: int) -> Tensor:
+    """Samples that the first atoms are made from."""
+    first = stream.first(count)
+    if not first.any():
+        raise ValueError(f"y: expected non-zero samples at its start, got {describe(first)}")
+    return first
+
+
+def new_learner(
+    first: Tensor, n_atoms: int, lam: float, *, nonnegative: bool, sweeps: int, memory: float,
+    backend: str, generator, workers: Workers | None = None,
+) -> "OnlineLearner":  # fmt: skip
+    """A learner whose atoms are some of the first samples (N, d), the same in every process."""
+    workers = workers or Workers()
+    work = _backend(backend, first)(lam, nonnegative, sweeps)
+    W = workers.from_first(_samples_as_atoms(first, n_atoms, nonnegative, generator))
+    return OnlineLearner(W, work, memory, nonnegative, workers)
+
+
+class OnlineLearner:
+    """Atoms with the statistics of the codes so far, and the two halves of a step.
+
+    W (n, d): the atoms as rows. A (n, n), B (n, d): Σzzᵀ and Σzyᵀ, faded. work: the inner loops.
+    All of it is changed in place.
+    """
+
+    def __init__(self, W: Tensor, work, memory: float, nonnegative: bool, workers: Workers):
+        self.W, self.work, self.memory, self.nonnegative = W, work, memory, nonnegative
+        self.A, self.B = W.new_zeros(len(W), len(W)), torch.zeros_like(W)
+        self.workers = workers
+
+    def state(self) -> dict[str, Tensor]:
+        """What a step changes."""
+        return {"W": self.W, "A": self.A, "B": self.B}
+
+    def code(self, batch: Tensor, z: Tensor) -> Tensor:
+        """Better codes for a batch, in place; returns their mean energy."""
+        energy = self.work.improve(z, self.W, batch)
+        if self.workers.size == 1:
+            return energy.mean().double()
+        sum_, count = self.workers.total(energy.sum().double(), energy.new_tensor(len(z)).double())
+        return sum_ / count
+
+    def update(self, batch: Tensor, z: Tensor, t: int) -> int:
+        """Add a batch to the statistics, as the t-th one, and better the atoms; returns how many
+        were replaced.
+        """
+        fade = (1 - 1 / t) ** (1 / self.memory)
+        if self.workers.size == 1:
+            self.A.mul_(fade).addmm_(z.T, z)
+            self.B.mul_(fade).addmm_(z.T, batch)
+        else:
+            A, B = self.workers.total(z.T @ z, z.T @ batch)
+            self.A.mul_(fade).add_(A)
+            self.B.mul_(fade).add_(B)
+        self.work.update(self.W, self.A, self.B)
+        if self.workers.size > 1 and unused(self.A).any():
+            batch, z = self.workers.gathered(batch), self.workers.gathered(z)
+        return reseed(self.W.T, self.A, self.B.T, batch, z, self.nonnegative)
 
 
 class _Compiled:
@@ -144,10 +273,10 @@ class _Batched:
         below that of all atoms together.
         """
         G, b, code = W @ W.T, W @ batch.T, z.T.contiguous()  # atoms × samples
-        blocks = []
-        for rows in torch.arange(len(W), device=W.device).split(8):
-            rows = slice(int(rows[0]), int(rows[-1]) + 1)
-            largest = torch.linalg.eigvalsh(G[rows, rows].cpu())[-1]
+        on_cpu, blocks = G.cpu(), []
+        for first in range(0, len(W), 8):
+            rows = slice(first, first + 8)
+            largest = torch.linalg.eigvalsh(on_cpu[rows, rows])[-1]
             blocks.append((code[rows], b[rows], G[rows], 1 / float(largest)))
         for _ in range(self.sweeps):
             for part, b_part, G_part, step in blocks:
@@ -173,11 +302,10 @@ class _Batched:
                     continue
                 new = torch.add(atom, lacking[j], alpha=1 / usage[start + j])
                 new = new.relu_() if self.nonnegative else new
-                norm = float(torch.linalg.vector_norm(new))
-                if norm > 0:
-                    move = new.div_(norm) - atom
-                    lacking.addr_(A[rows, start + j], move, alpha=-1)
-                    atom.copy_(new)
+                norm = torch.linalg.vector_norm(new)
+                new = torch.where(norm > 0, new.div_(norm), atom)
+                lacking.addr_(A[rows, start + j], new - atom, alpha=-1)
+                atom.copy_(new)
 
 
 def _backend(name: str, y: Tensor) -> type:

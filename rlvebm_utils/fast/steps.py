@@ -76,10 +76,11 @@ def _iterate(problem: Problem, z0: Tensor, tol: float, most=2000) -> tuple[Tenso
         done = _finished(b, z, c, squared, nonnegative, tol)
         if k == most:
             done = torch.ones_like(done)
-        if done.sum() >= LEAVE * len(rows):
-            result[rows[done]], iterations[rows[done]] = z[done], k
+        stay = torch.nonzero(~done).flatten()  # the one time that the host waits for a device
+        if len(rows) - len(stay) >= LEAVE * len(rows):
+            result[rows], iterations[rows] = z, k  # of those that stay once more, later
             rows, b, z, c, v, c_v, squared, t, L = (
-                x[~done] for x in (rows, b, z, c, v, c_v, squared, t, L)
+                x[stay] for x in (rows, b, z, c, v, c_v, squared, t, L)
             )
         if len(rows) == 0:
             break

@@ -45,6 +45,12 @@ for solution in (
     assert_type(solution.relative_gap, Tensor)
     assert_type(solution.history, package.History | None)
 
+many = package.encode(operator, (y for _ in range(3)), 0.1, sparse=True)
+assert_type(many, Solution)
+for part in package.encode_batches(operator, y.numpy(), 0.1, folder="codes", chunk=5):
+    assert_type(part, Solution)
+assert_type(package.load_codes("codes"), Solution)
+
 z = package.fista(operator, y, lam, penalty=groups).z
 assert_type(package.energy(operator, y, z, lam, penalty=groups), Tensor)
 assert_type(package.duality_gap(operator, y, z, lam), Tensor)
@@ -56,6 +62,7 @@ assert_type(package.nonnegative_soft_threshold(z, lam[:, None]), Tensor)
 
 assert_type(package.learn_dictionary(y, 16, 0.1, steps=2), LearnedDictionary)
 assert_type(package.learn_dictionary_fast(y, 16, 0.1, passes=1).dictionary, Dictionary)
+assert_type(package.learn_dictionary_fast([y, y], 16, 0.1, passes=1), LearnedDictionary)
 network = LISTA(dictionary, 0.1, steps=3)
 training = package.train_lista(network, y, steps=2)
 assert_type(training.loss, Tensor)

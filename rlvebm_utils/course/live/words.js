@@ -73,3 +73,24 @@ export function percent(share) {
   const digits = Math.max(1 - Math.floor(Math.log10(value)), 0);
   return `${value.toFixed(Math.min(digits, 6))} %`;
 }
+
+// The dual point.
+export const DUAL = {
+  title: "Drag u: how high can you raise the floor?",
+  help:
+    "Green: where u keeps its promise to every atom. The floor is high where u is close to y: " +
+    "on the dashed circle it is the same. Drag u or y, or move them with the arrow keys.",
+  y: "sample y at {x}, {y}; arrow keys move it",
+  u: "dual point u at {x}, {y}; arrow keys move it",
+  atom: "atom {number}",
+  lambda: "λ",
+  floor: "⟨y, u⟩ − ½‖u‖²",
+  least: "least E of all codes",
+  verdict: "a lower bound?",
+  broken: "promises broken",
+  yes: "yes, proved",
+  no: "no",
+  none: "none",
+  toldYes: "The floor {floor} is proved; the least energy is {least}.",
+  toldNo: "A promise is broken: {floor} proves nothing; the least energy is {least}.",
+};

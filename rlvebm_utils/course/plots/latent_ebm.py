@@ -1,4 +1,4 @@
-"""The figures of notebook 01: halves of digits, fans, energy maps, histograms, balls, bits."""
+"""The figures of notebook 01: halves of digits, fans, energy maps, histograms, unit balls, bits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -40,7 +40,7 @@ def coverage(k: Sequence[int], curves: Mapping[str, Tensor], one_answer: Tensor)
     ax.set_xscale("log", base=2)
     ax.set(xlabel="guesses k", ylabel="‖y − ȳ‖², best of k", ylim=(0, None))
     ax.set_xticks(list(k), [str(n) for n in k])
-    ax.set_title("A few sharp guesses cover the truth better than the one mean")
+    ax.set_title("A few guesses cover the truth better than the one mean")
     ax.legend(fontsize=9, ncols=2)
     ends = "; ".join(
         f"{name}: {e.mean(0)[0]:.0f} with one guess, {e.mean(0)[-1]:.0f} with {k[-1]}"
@@ -103,26 +103,69 @@ def energy_maps(
 
 
 @style.styled
-def area_and_relief(lams: Tensor, area: Tensor, relief: Tensor, level: float) -> None:
-    """Against λ: the share of the map with F < ``level``, and how much F differs along a circle."""
-    figure, (left, right) = style.new_figure(1, 2, height=3.4)
+def point_and_code(
+    F: Tensor,
+    side: Tensor,
+    points: Tensor,
+    W: Tensor,
+    y: Tensor,
+    z: Tensor,
+    title: str,
+    *,
+    top: float,
+) -> None:
+    """A map F (n, n) on ``side`` × ``side`` with one y, and the way along z_j w_j to Wz."""
+    figure, ax = style.new_figure(height=5.2)
+    drawn = ax.imshow(
+        F, origin="lower", extent=map_extent(side), cmap=style.SEQUENTIAL, vmin=0, vmax=top
+    )
+    ax.scatter(*points.T, s=4, color=style.ORANGE, linewidths=0, label="data")
+    for j, atom in enumerate(W.T):
+        ax.annotate("", atom, (0, 0), arrowprops={"arrowstyle": "->", "color": "w", "lw": 1.5})
+        ax.text(*(1.14 * atom), f"w{'₁₂₃₄₅₆₇₈₉'[j]}", color="w", ha="center", va="center")
+    steps = torch.cat([torch.zeros(1, 2, dtype=W.dtype), (W * z).T[z > 0]]).cumsum(0)
+    ax.plot(*steps.T, "o-", color=style.VERMILION, lw=4, ms=5, label="Wz, atom by atom")
+    ends = torch.stack([steps[-1], y])
+    ax.plot(*ends.T, "--", color=style.SKY, label="what is missing: y − Wz")
+    ax.plot(*y, "o", color="w", mec="k", ms=10, label="y")
+    ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1], xlabel="y₁", ylabel="y₂")
+    figure.colorbar(drawn, ax=ax, label="F(y)", extend="max")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    style.headline(figure, title)
+    used = ", ".join(f"z{j + 1} = {float(v):.2f}" for j, v in enumerate(z))
+    place = f"({float(y[0]):.2f}, {float(y[1]):.2f})"
+    style.show(figure, f"A map of F over the plane with the point y = {place}. {title}. {used}.")
+
+
+@style.styled
+def area_and_ranking(
+    lams: Tensor, area: Tensor, rankings: Mapping[str, Tensor], level: float
+) -> None:
+    """Against λ: the share of the map with F < ``level``, and how well F ranks directions."""
+    figure, (left, right) = style.new_figure(1, 2, height=3.6)
     left.plot(lams, 100 * area, "o-", color=style.BLUE)
     left.set(xlabel="λ", ylabel=f"share of the map with F < {level:g}, %", ylim=(0, 105))
     left.set_title("Low energy becomes scarce …")
-    right.plot(lams, relief, "o-", color=style.VERMILION)
-    right.set(xlabel="λ", ylabel="max F − min F on the unit circle", ylim=(0, None))
-    right.set_title("… but only a middle λ knows the data")
+    looks = (style.VERMILION, "o-"), (style.GREY, "s--"), (style.SKY, "^--")
+    for (name, auc), (color, look) in zip(rankings.items(), looks, strict=True):
+        right.plot(lams, auc, look, color=color, label=name, ms=5)
+    right.axhline(0.5, color=style.BLACK, lw=0.8, ls=":")
+    right.set(xlabel="λ, in units of ‖y‖", ylabel="data below other directions", ylim=(0, 1.02))
+    right.set_title("… and F knows the data for λ < ‖y‖")
+    right.legend(fontsize=9, loc="center", bbox_to_anchor=(0.45, 0.27))
     for ax in (left, right):
         ax.set_xscale("symlog", linthresh=0.01, linscale=0.5)
         ax.set_xticks([0, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"])
         ax.set_xlim(-0.002, 2.4)
-    best = int(relief.argmax())
+    words = "; ".join(
+        f"{name}: {auc[0]:.2f} at 0, {auc[len(auc) // 2]:.2f} between, {auc[-1]:.2f} at the end"
+        for name, auc in rankings.items()
+    )
     style.show(
         figure,
         f"Left: the low-energy share of the map falls from {area[0]:.0%} at λ = 0 to "
-        f"{area[-1]:.1%} at λ = {lams[-1]:g}. Right: the difference of F along the unit circle is "
-        f"zero at λ = 0, largest ({relief[best]:.2f}) at λ = {lams[best]:g}, and zero again from "
-        "λ = 1 on.",
+        f"{area[-1]:.1%} at λ = {lams[-1]:g}. Right: how often a point of the data has less energy "
+        f"than a random direction of the same length. {words}.",
     )
 
 
@@ -254,22 +297,4 @@ def bits(sigma: Sequence[float], curves: Mapping[str, Tensor], ceiling: float) -
         figure,
         f"Bits per digit against the noise, from σ = {sigma[0]:g} to {sigma[-1]:g}. {ends}. The "
         "three curves fall together; the measured one never passes the dotted line.",
-    )
-
-
-@style.styled
-def noisy_decodings(rows: Mapping[str, Tensor], title: str) -> None:
-    """Digits (N, 400) decoded from noisy codes, a row for each noise."""
-    figure, axes = style.new_figure(len(rows), 1, height=0.75 * len(rows) + 0.5, width=7.5)
-    for ax, (name, images) in zip(axes, rows.items(), strict=True):
-        tiles = images.reshape(-1, SIDE, SIDE).numpy()
-        style.image_grid(ax, tiles, 1, len(tiles), vmin=0, vmax=1)
-        ax.text(
-            -0.01, 0.5, name, transform=ax.transAxes, ha="right", va="center", color=style.BLACK
-        )
-    style.headline(figure, title)
-    style.show(
-        figure,
-        f"Rows of digits, from top to bottom: {', '.join(rows)}. The more noise, the more alike "
-        "the pictures become; with most noise all are nearly the mean digit.",
     )

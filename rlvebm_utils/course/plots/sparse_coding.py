@@ -55,7 +55,7 @@ def half_steps(energy_at, path: Tensor, best: Tensor) -> None:
     """ISTA in the plane. path: (2K + 1, 2) points z, after gradient, after shrinkage, …; energy_at:
     grid (M, 2) → (M,).
     """
-    figure, ax = style.new_figure(height=5.0, width=7.2)
+    figure, ax = style.new_figure(height=4.6)
     low, high = path.min(0).values - 0.25, path.max(0).values + 0.25
     z1, z2 = np.meshgrid(np.linspace(low[0], high[0], 200), np.linspace(low[1], high[1], 200))
     heights = energy_at(torch.from_numpy(np.stack([z1.ravel(), z2.ravel()], 1)))
@@ -72,7 +72,7 @@ def half_steps(energy_at, path: Tensor, best: Tensor) -> None:
     ax.plot(*best, "*", color=style.GREEN, ms=16, label="lowest energy")
     ax.set(xlabel="z₁", ylabel="z₂")
     ax.set_title("Two half-steps in turn walk onto the axis: z₂ becomes exactly zero")
-    ax.legend(loc="upper right", frameon=True, framealpha=1, edgecolor="none")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     style.show(
         figure,
         f"Contours of the energy in the plane of z₁ and z₂ with a path of {len(path) // 2} "
@@ -83,20 +83,23 @@ def half_steps(energy_at, path: Tensor, best: Tensor) -> None:
 
 
 @style.styled
-def step_sizes(curves: Mapping[str, Tensor]) -> None:
-    """Energy against iteration, one curve for each step size."""
-    figure, ax = style.new_figure()
-    for (name, energies), color in zip(
-        curves.items(), (style.SKY, style.BLUE, style.GREEN, style.VERMILION), strict=False
-    ):
-        ax.semilogy(energies, label=name, color=color)
-    start = max(float(energies[0]) for energies in curves.values())
-    least = min(float(energies.min()) for energies in curves.values())
-    ax.set(xlabel="iteration", ylabel="energy E(y, z)", ylim=(0.9 * least, 5 * start))
-    ax.set_title("Below 2/L the energy settles; at 3/L it explodes")
-    ax.legend(title="step", ncols=2)
-    ends = ", ".join(f"{name} ends at {energies[-1]:.2g}" for name, energies in curves.items())
-    style.show(figure, f"Energy against iteration, one curve for each step size: {ends}.")
+def race(yours: Mapping[str, Tensor], package: Mapping[str, Tensor], title: str) -> None:
+    """Excess energy against iteration: yours thick, the package's as dots over it."""
+    figure, ax = style.new_figure(height=3.6)
+    for (name, excess), color in zip(yours.items(), (style.SKY, style.ORANGE), strict=False):
+        ax.semilogy(excess, color=color, lw=5, alpha=0.7, label=f"{name}, yours")
+    for (name, excess), color in zip(package.items(), (style.BLUE, style.VERMILION), strict=False):
+        k = range(0, len(excess), max(1, len(excess) // 30))
+        ax.semilogy(k, excess[k.start : k.stop : k.step], ".", color=color, label=f"{name}, ours")
+    ax.set(xlabel="iteration", ylabel="energy above the least")
+    ax.set_title(title)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    ends = ", ".join(f"{name} ends {float(e[-1]):.1g} above it" for name, e in yours.items())
+    style.show(
+        figure,
+        f"Energy above the least against iteration, on a logarithmic axis: {ends}. "
+        "The package's dots lie on the reader's curves.",
+    )
 
 
 @style.styled
@@ -111,7 +114,7 @@ def energy_and_bound(energy: Tensor, dual: Tensor) -> None:
         xlabel="iteration", ylabel="energy", ylim=(min(0, float(dual[0])), 1.1 * float(energy[0]))
     )
     ax.set_title("Energy and lower bound close on the best energy from both sides")
-    ax.legend()
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     style.show(
         figure,
         f"Energy and lower bound against iteration. The energy falls from {energy[0]:.0f} to "
@@ -135,7 +138,7 @@ def convergence(excess: Mapping[str, Tensor], bounds: Mapping[str, Tensor]) -> N
         ax.loglog(np.arange(1, len(values) + 1), values, "--", color=color, lw=1.4, label=name)
     ax.set(xlabel="iteration k", ylabel="excess energy E − E*", ylim=(1e-12, None))
     ax.set_title("Momentum is faster, restart removes the ripples, both bounds hold")
-    ax.legend(loc="lower left")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     ends = ", ".join(f"{name} {max(float(e[100]), 1e-12):.0e}" for name, e in excess.items())
     style.show(
         figure,
@@ -146,36 +149,59 @@ def convergence(excess: Mapping[str, Tensor], bounds: Mapping[str, Tensor]) -> N
 
 
 @style.styled
-def code_along_line(s: Tensor, z: Tensor, kinks: Tensor) -> None:
-    """The entries of z(y) while y moves along a line (s from 0 to 1); kinks: where the active set
-    changes.
+def code_along_line(s: Tensor, z: Tensor, kinks: Tensor, names: Sequence[str]) -> None:
+    """The entries of z(y) while y moves along a line (s from 0 to 1). kinks (K, 2): s and the atom
+    that enters or leaves there; names: what each atom is called.
     """
-    figure, ax = style.new_figure(height=4.0)
-    for place in kinks:
-        ax.axvline(place, color="#cccccc", lw=0.8, zorder=0)
-    used = z.abs().amax(0) > 0
-    order = z[:, used].abs().amax(0).argsort(descending=True)
+    figure, ax = style.new_figure(height=4.6)
     colors = (style.BLUE, style.VERMILION, style.GREEN, style.ORANGE, style.PURPLE, style.SKY)
-    for rank, j in enumerate(order.tolist()):
-        ax.plot(
-            s,
-            z[:, used][:, j],
-            lw=2.2 if rank < 6 else 0.9,
-            color=colors[rank] if rank < 6 else style.GREY,
-        )
+    order = z.abs().amax(0).argsort(descending=True)
+    for rank, j in enumerate(order[: int((z.abs().amax(0) > 0).sum())].tolist()):
+        loud = rank < len(colors)
+        color = colors[rank] if loud else "#a0a0a0"
+        ax.plot(s, z[:, j], lw=2.2 if loud else 1, color=color, label=names[j] * loud or None)
+    ax.plot(
+        kinks[:, 0],
+        0 * kinks[:, 0],
+        "o",
+        mfc="white",
+        color=style.BLACK,
+        ms=5,
+        label="an atom enters\nor leaves",
+    )
+    for place in kinks[:, 0]:
+        ax.axvline(place, color="#dddddd", lw=0.8, zorder=0)
     ax.set(xlabel="s, from one digit (0) to another (1)", ylabel="entries of the code z")
-    ax.set_title(f"The code moves in straight pieces between {len(kinks)} kinks (grey lines)")
+    ax.set_title(f"Straight pieces between {len(kinks)} kinks: all lines bend where one reaches 0")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     style.show(
         figure,
-        f"The {int(used.sum())} entries of the code that are used, against the position on the "
-        "line from one digit to another. "
-        f"Each is a chain of straight pieces; {len(kinks)} grey lines mark the places where an "
-        "atom enters or leaves.",
+        f"The entries of the code that are used, against the position on the line from one digit "
+        f"to another. Each is a chain of straight pieces; {len(kinks)} circles on the zero line "
+        "mark the places where an atom enters or leaves.",
     )
 
 
 @style.styled
-def atoms(W: Tensor, columns: int = 32) -> None:
+def screened(shares: Mapping[str, Tensor], idle: Mapping[str, float], k: Sequence[int]) -> None:
+    """The share of atoms proved to be zero after k iterations; dashed: those that are zero."""
+    figure, ax = style.new_figure(height=3.2)
+    for (name, share), color in zip(shares.items(), (style.BLUE, style.VERMILION), strict=True):
+        ax.plot(k, share, "o-", color=color, label=f"{name}: proved", ms=4)
+        ax.axhline(idle[name], color=color, ls="--", lw=1.2, label=f"{name}: zero in the best code")
+    ax.set(xlabel="iterations of FISTA", ylabel="share of the atoms", ylim=(0, 1))
+    ax.set_title("The gap proves atoms idle, but only once it is small")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    ends = "; ".join(f"{n}: {float(s[-1]):.0%} of {idle[n]:.0%}" for n, s in shares.items())
+    style.show(
+        figure,
+        "The share of atoms that are proved to be zero, against iterations: nothing "
+        f"at first, at the end {ends} that are zero.",
+    )
+
+
+@style.styled
+def atoms(W: Tensor, columns: int = 16) -> None:
     """Non-negative atoms (784 × n) as tiles of a sheet, each scaled to its own darkest pixel."""
     images = W.T.reshape(-1, SIDE, SIDE).numpy()
     images = images / images.max(axis=(1, 2), keepdims=True)
@@ -191,21 +217,23 @@ def atoms(W: Tensor, columns: int = 32) -> None:
 
 
 @style.styled
-def snapshots(sheets: Mapping[int, Tensor], count: int = 12) -> None:
-    """The same few atoms (columns of W) at several steps of learning, a row for each step."""
-    figure, axes = style.new_figure(len(sheets), 1, height=1.05 * len(sheets) + 0.4)
-    for (step, W), ax in zip(sheets.items(), axes, strict=True):
+def snapshots(sheets: Mapping[str, Tensor], count: int = 10) -> None:
+    """The same few atoms (columns of W) at several stages of learning, a row for each."""
+    figure, axes = style.new_figure(len(sheets), 1, height=0.84 * len(sheets) + 0.4)
+    for (stage, W), ax in zip(sheets.items(), axes, strict=True):
         images = W[:, :count].T.reshape(-1, SIDE, SIDE).numpy()
         style.image_grid(
             ax, images / images.max(axis=(1, 2), keepdims=True), 1, count, vmin=0, vmax=1
         )
-        ax.text(-0.01, 0.5, f"step {step}", transform=ax.transAxes, ha="right", va="center")
-    style.headline(figure, "Noise turns into strokes")
-    steps = ", ".join(map(str, sheets))
+        ax.set_axis_on()
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        ax.set_ylabel(stage, rotation=0, ha="right", va="center")
+    style.headline(figure, "Whole digits fall apart into strokes")
     style.show(
         figure,
-        f"The first {count} atoms after steps {steps}: noise at first, then blurred digits, at "
-        "last clear strokes.",
+        f"The first {count} atoms at {len(sheets)} stages of learning, a row for each: whole "
+        "digits at first, at last short strokes.",
     )
 
 
@@ -264,25 +292,23 @@ def normalisation(runs: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Size of the atoms, of the codes, and the number of non-zeros, over rounds of learning; one
     line per rule.
     """
-    figure, axes = style.new_figure(1, 3, height=3.6)
+    figure, axes = style.new_figure(1, 3, height=3.8)
     labels = {
-        "atom norm": "mean norm of an atom",
+        "atom norm": "mean length of an atom",
         "code size": "mean ‖z‖₁ of a code",
-        "non-zeros": "mean ‖z‖₀",
+        "non-zeros": "mean ‖z‖₀, of 64",
     }
+    colors = (style.VERMILION, style.BLUE, style.GREEN, style.ORANGE)
     for ax, (key, label) in zip(axes, labels.items(), strict=True):
-        for (rule, run), color in zip(
-            runs.items(), (style.VERMILION, style.ORANGE, style.BLUE), strict=True
-        ):
-            ax.plot(
-                range(1, len(run[key]) + 1), run[key], color=color, label=rule, marker="o", ms=3
-            )
+        for (rule, run), color in zip(runs.items(), colors, strict=True):
+            k = range(1, len(run[key]) + 1)
+            ax.plot(k, run[key], color=color, label=rule, marker="o", ms=2.5, lw=1.5)
         ax.set(xlabel="round")
         ax.set_title(label, fontweight="normal")
     axes[0].set_yscale("log")
     axes[1].set_yscale("symlog", linthresh=1)
-    axes[0].legend(fontsize=9)
-    style.headline(figure, "Not normalised, the atoms grow without end and sparsity is lost")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    style.headline(figure, "Without a rule the atoms grow, the codes shrink, the zeros go")
     ends = "; ".join(
         f"{rule}: atoms of length {run['atom norm'][-1]:.2g}, ‖z‖₁ {run['code size'][-1]:.2g}, "
         f"{run['non-zeros'][-1]:.0f} non-zeros"
@@ -293,3 +319,20 @@ def normalisation(runs: Mapping[str, Mapping[str, Tensor]]) -> None:
         "Size of the atoms, size of the codes and non-zeros over rounds of learning. At the end, "
         f"{ends}.",
     )
+
+
+@style.styled
+def left_over(shares: Mapping[str, Tensor]) -> None:
+    """What a digit's best approximation in a subspace leaves of ‖y‖², a row of dots a subspace."""
+    figure, ax = style.new_figure(height=2.6)
+    colors = (style.BLUE, style.VERMILION, style.GREY)
+    for row, (share, color) in enumerate(zip(shares.values(), colors, strict=False)):
+        jitter = torch.linspace(-0.25, 0.25, len(share))
+        ax.plot(share, row + jitter, ".", color=color, ms=3)
+        ax.plot([share.median()] * 2, [row - 0.4, row + 0.4], color=style.BLACK, lw=2)
+    ax.set(yticks=range(len(shares)), yticklabels=list(shares), xlim=(0, None))
+    ax.invert_yaxis()
+    ax.set(xlabel="share of ‖y‖² that is left over, a dot a digit; black: the median")
+    ax.set_title("A digit lies near the subspace of its own few atoms")
+    middle = "; ".join(f"{name} {float(share.median()):.0%}" for name, share in shares.items())
+    style.show(figure, f"Dots for what is left over of each digit; medians: {middle}.")
