@@ -44,9 +44,7 @@ def test_held_out_pieces_come_from_other_photographs():
     """No patch of a held-out piece is found in the pieces that are trained on."""
     for seed in range(3):
         train, held_out = autoencoders.pieces(seed)
-        corners = {tuple(piece.flatten()[:6].tolist()) for piece in train}
         windows = train.unfold(1, 6, 1).unfold(2, 6, 1)[:, ::2, ::2].reshape(-1, 36)
-        assert len(corners) == 400
         for piece in held_out[:4]:
             patch = piece[10:16, 10:16].reshape(1, 36)
             assert torch.cdist(patch, windows).min() > 1e-6

@@ -88,15 +88,33 @@ def tie_panel(
 ) -> SliderPanel:
     """What ties the code to the guess, taken away. halves(tie, frozen) → (encoder, dictionary)."""
 
+    places = list(range(len(ties)))
+
     def named(call):
         return lambda tie, frozen: call(ties[tie], frozen)
 
-    return _Pairs(named(halves), named(measured)).panel(
-        {"tie": picker(ties, label="tied by"), "frozen": check_box(FROZEN, True)},
-        title="Take the ties away: who follows whom?",
-        headline="mean cosine of the pairs",
-        stills=("tie", list(range(len(ties)))),
+    return _Tied(named(halves), named(measured), ties).panel(
+        {"tie": stops(places, 0, label="ties cut"), "frozen": check_box(FROZEN, True)},
+        title="Cut the ties: who follows whom?",
+        headline="tied by",
+        stills=("tie", places),
     )
+
+
+class _Tied(_Pairs):
+    """Pairs, and what is left of their ties."""
+
+    def __init__(self, halves, measured, ties: Sequence[str]):
+        super().__init__(halves, measured)
+        self.ties = ties
+
+    def compute(self, tie, frozen):
+        return super().compute(tie=tie, frozen=frozen) | {"tie": tie}
+
+    def readouts(self, a):
+        told = super().readouts(a)
+        cosine = told.pop("mean cosine of the pairs")
+        return {"tied by": f"{self.ties[a['tie']]}; cosine {cosine}"} | told
 
 
 # ---- one encoder by hand ----
@@ -118,14 +136,17 @@ class _ByHand(Scene):
 
     def draw(self, a):
         Y = self.images[a["piece"]]
-        top = float(Y.abs().max()) * 0.4
+        top = float(Y.abs().max()) * 0.7
         i = int(self.best[a["piece"]].abs().sum((1, 2)).argmax())
         reach = float(self.best[a["piece"], i].abs().max())
         maps = {"one map of the code": a["Z"][i], "the same map, FISTA": self.best[a["piece"], i]}
         seen = {"the image": Y, "decoded": a["decoded"]}
+        pictures = [(name, v, top) for name, v in seen.items()]
+        pictures += [(name, v, reach) for name, v in maps.items()]
+        moving = "decoded", "one map of the code"
         return [
-            *(Picture(v, name, True, (0.0, top), width=190) for name, v in seen.items()),
-            *(Picture(v, name, True, (0.0, reach), width=190) for name, v in maps.items()),
+            Picture(v, name, True, (0.0, most), still=name in moving, width=190)
+            for name, v, most in pictures
         ]
 
     def readouts(self, a):
@@ -152,12 +173,12 @@ def encoder_panel(
     return _ByHand(dictionary, images, best, lam).panel(
         {
             "theta": linear_slider(0, 12, 0, label="θ", step=0.25),
-            "gain": linear_slider(0, 1, 0.3, label="gain g", step=0.02),
+            "gain": linear_slider(0, 1, 0.16, label="gain g", step=0.02),
             "piece": picker([f"piece {i + 1}" for i in range(len(images))], label="image"),
         },
         title="Drag θ and g: how good a code can one pass give?",
         headline="energy, in % of the empty code's",
-        stills=("theta", [0, 4, 8]),
+        stills=("theta", [0, 3, 6]),
     )
 
 
@@ -197,7 +218,9 @@ class Bars:
         colours = [_tint(name) for name in names]
         widths, spread = list(self.means.values()), list(self.deviations.values())
         axes.barh(range(len(names)), widths, xerr=spread, color=colours)
-        axes.set(yticks=range(len(names)), yticklabels=names, xlim=(0, 100), xlabel="%")
+        for k, name in enumerate(names):
+            axes.text(2, k, name, color="white", va="center", fontsize=7)
+        axes.set(yticks=[], xlim=(0, 100), xlabel="%")
         axes.invert_yaxis()
         axes.tick_params(labelsize=7)
 
