@@ -12,7 +12,7 @@
 # **You will see the upper half of a handwritten digit and predict the lower half: first with one blurred answer, then with many. On the way
 # you will meet the one danger of models that may choose freely, and the one number that holds it, λ.**
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/01_regularized_latent_ebm.ipynb)
+# *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
 # **After this notebook you can**
 #

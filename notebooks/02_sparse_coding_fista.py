@@ -12,7 +12,7 @@
 # **You will take handwritten digits apart into a few pen strokes, with an algorithm of five lines that you write yourself, and
 # you will be able to prove how close to the best answer it came.**
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/02_sparse_coding_fista.ipynb)
+# *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
 # **After this notebook you can**
 #

@@ -13,7 +13,7 @@
 # iterations three learned rounds replace on photographs that nothing learned from. You will also measure what to do where the network
 # cannot be believed.**
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/rlvebm/blob/main/notebooks/03_lista.ipynb)
+# *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
 # **After this notebook you can**
 #

@@ -254,22 +254,15 @@ def test_the_placeholder_has_no_badges_that_lead_nowhere():
     assert not re.search(r"shields\.io|mybinder|colab\.research", back)
 
 
-# Those whose text still has a badge that leads nowhere; make address TO=OWNER/rlvebm mends them.
-LEADS_NOWHERE = {"01_regularized_latent_ebm", "02_sparse_coding_fista", "03_lista"}
-
-
 def numbered() -> dict[str, str]:
     """The texts of the seven notebooks: the playground has no badge."""
     return {one.stem: one.read_text("utf-8") for one in texts() if one.stem[0].isdigit()}
 
 
 def test_each_notebook_has_the_badge_of_the_address():
-    to, found = address.address(), set()
     for name, source in numbered().items():
         assert len(address.BADGE.findall(source)) == 1, name
-        if address.with_badge(source, name, to) != source:
-            found.add(name)
-    assert found == LEADS_NOWHERE
+        assert address.with_badge(source, name, address.address()) == source, name
 
 
 @pytest.mark.parametrize("name", numbered())

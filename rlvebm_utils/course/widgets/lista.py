@@ -470,7 +470,7 @@ class _Rounds(Scene):
 
 def lambda_panel(network: LISTA, y: Tensor) -> SliderPanel:
     """One sample's codes where λ is not the network's own: the best, as trained, and scaled."""
-    lam = network.lam
+    lam = float(network.lam)
     return _OtherLambda(network, y).panel(
         {"lam": log_slider(lam / 8, lam * 8, lam)},
         title="A network for one λ",
