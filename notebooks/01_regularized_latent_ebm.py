@@ -298,7 +298,8 @@ rounds = length(20)
 three, half_three = (learn_atoms(data, 3, lam_star, r) for r in (rounds, rounds // 2))
 directions = (three.W.T @ star_atoms).amax(1)
 print("cosine of each learned atom with its ray:", [f"{c:.4f}" for c in directions])
-print(f"half of the rounds give the same atoms to {(three.W - half_three.W).abs().max():.0e}")
+settled = bool((three.W - half_three.W).abs().max() < 1e-9)
+print(f"half of the rounds give the same atoms, to nine digits: {settled}")
 
 
 # %%

@@ -780,7 +780,7 @@ def outcomes(tmp_path_factory):
         encoding="utf-8",
         env=env | {"PYTHONIOENCODING": "utf-8"},
         cwd=folder,
-        timeout=600,
+        timeout=3600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(zip([None, *MUTATIONS], json.loads(results.read_text()), strict=True))
