@@ -71,7 +71,7 @@ def growing_panel(
 
     return _Pairs(named(halves), named(measured)).panel(
         {
-            "step": stops(steps, steps[0], label="step"),
+            "step": stops(steps, steps[1], label="step"),  # at 0 both φ are the same noise
             "phi": picker(nonlinearities, label="φ"),
             "frozen": check_box(FROZEN),
         },
