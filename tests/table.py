@@ -389,7 +389,8 @@ FUNCTIONS: dict[str, tuple[Callable, dict[str, Argument]]] = {
             "alpha": number(1.0),
             "forgetting": number(0.9, most=1), "lr": number(0.01), "nonlinearity": choice("tanh"),
             "size": count(3), "steps": count(1), "batch_size": count(2), "iterations": count(1),
-            "sweeps": count(1), "seed": SEED, "progress": FLAG,
+            "sweeps": count(1), "seed": SEED, "progress": FLAG, "from_guess": FLAG,
+            "snapshots": SNAPSHOTS,
         },
     ),
     "likeness": (

@@ -26,6 +26,7 @@ from rlvebm_utils import (
 )
 from rlvebm_utils.course.csae import ConvEncoder, infer
 from rlvebm_utils.course.data import whiten
+from rlvebm_utils.course.exercises.csae import distance
 from rlvebm_utils.course.exercises.latent_ebm import free_energy
 from rlvebm_utils.course.exercises.lista import coupled
 from rlvebm_utils.course.gabor import fit_gabors
@@ -311,6 +312,22 @@ def conv_encoder():
         close(encoder(image[None])[0], g[:, None, None] * expected)
 
 
+def correlations_of_the_maps():
+    """The fit falls along them."""
+    K, image = normal(2, 3, 3, seed=9), normal(1, 7, 7, seed=10)
+    maps = normal(1, 2, 5, 5, seed=11).requires_grad_()
+    residual = image - torch.nn.functional.conv_transpose2d(maps, K[:, None])[:, 0]
+    slope = torch.autograd.grad(half(residual).sum(), maps)[0]
+    close(torch.nn.functional.conv2d(residual[:, None], K[:, None]), -slope)
+
+
+def how_far_a_guess_is():
+    maps, guess = normal(1, 2, 5, 5, seed=10), normal(1, 2, 5, 5, seed=11)
+    expected = torch.dist(maps, guess) ** 2 / maps.square().sum()
+    close(distance(maps, guess), expected)
+    close(distance(maps, 0 * guess), torch.tensor(1.0).double())
+
+
 def near_the_encoder():
     """The code that is found has the least of that sum."""
     K = normal(2, 3, 3, seed=9)
@@ -458,6 +475,8 @@ FORMULAS = {
     """,
     conv_encoder: r"\text{Enc}(Y)_i = g_i\,\varphi(C_i \star Y + b_i), \qquad \text{Dec}(Z) = \sum_i K_i * Z_i",
     near_the_encoder: r"\min_Z \; \tfrac12\Big\Vert Y - \sum_i K_i * Z_i\Big\Vert^2 + \lambda\Vert Z\Vert_1 + \tfrac{\alpha}{2}\Vert Z - \text{Enc}(Y)\Vert^2",
+    correlations_of_the_maps: r"c_i = K_i \star (Y - \sum_j K_j * Z_j)",
+    how_far_a_guess_is: r"D = \Vert Z - \text{Enc}(Y)\Vert^2 / \Vert Z\Vert^2",
     spring_energy: r"F(y) = \Big\langle \tfrac12\Vert y - \mathrm{Dec}(\bar z + \sigma\varepsilon)\Vert^2 \Big\rangle_\varepsilon + k\,\Vert \bar z\Vert^2",
     collapse: r"""
         \tfrac12\,\frac{\lambda_1\sigma^2}{s + \sigma^2} + k\,s, \qquad\text{lowest at}\quad s = \sigma\sqrt{\lambda_1/2k} - \sigma^2

@@ -9,8 +9,10 @@ Source: K. Kavukcuoglu, P. Sermanet, Y. Boureau, K. Gregor, M. Mathieu, Y. LeCun
 convolutional feature hierarchies for visual recognition* (NIPS 2010).
 """
 
+import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,7 @@ from ..validate import (
     check_dtype,
     check_flag,
     check_fraction,
+    check_snapshots,
     check_tensor,
     describe,
     plain_numbers,
@@ -97,7 +100,7 @@ class AutoEncoder:
     encoder, dictionary: the two halves. energy, distance: of each batch before its update, the mean
     energy of its codes and how far the encoder's guess was from them, ‖Z − Enc(Y)‖²/‖Z‖²; float64,
     (steps,). reseeded: how many kernels were replaced because no image used them. interrupted:
-    whether training ended early.
+    whether training ended early. snapshots: step → the two halves after that step.
     """
 
     encoder: ConvEncoder
@@ -106,6 +109,7 @@ class AutoEncoder:
     distance: Tensor
     reseeded: int
     interrupted: bool = False
+    snapshots: Mapping[int, tuple[ConvEncoder, ConvDictionary]] = field(default_factory=dict)
 
 
 @plain_numbers
@@ -113,7 +117,7 @@ def train_autoencoder(
     images: Tensor, n_kernels: int, lam: float, *, alpha: float = 1.0, forgetting: float = 0.97,
     lr: float = 3e-2, nonlinearity: str = "tanh", size: int = 9, steps: int = 130,
     batch_size: int = 4, iterations: int = 8, sweeps: int = 2, seed: int = 0,
-    progress: bool = False,
+    from_guess: bool = True, snapshots: tuple[int, ...] = (), progress: bool = False,
 ) -> AutoEncoder:  # fmt: skip
     """Train encoder and decoder together on images (N, h, w), a batch at a time.
 
@@ -121,8 +125,10 @@ def train_autoencoder(
     FISTA on the energy above, guess included; moves the kernels downhill for these codes, as
     :func:`learn_kernels` does; and moves the encoder towards the codes by one step of Adam, whose
     learning rate makes one cycle up to ``lr`` (0: the encoder stays noise). The two halves start
-    from different noise and never see each other, only each other's codes. An interrupt (Ctrl-C, or
-    the notebook's stop button) ends the training early and keeps what was learned.
+    from different noise and never see each other, only each other's codes. from_guess: whether the
+    codes start from the guess; else from 0, and what ties the halves is ``alpha`` alone. snapshots:
+    steps after which both halves are kept (0 is the start). An interrupt (Ctrl-C, or the notebook's
+    stop button) ends the training early and keeps what was learned.
 
     Raises TypeError or ValueError, naming the argument, on bad input; images are never changed.
     """
@@ -134,6 +140,8 @@ def train_autoencoder(
     for name, value in (("alpha", alpha), ("lr", lr)):
         check_fraction(name, value, 0, math.inf)
     check_flag("progress", progress)
+    check_flag("from_guess", from_guess)
+    check_snapshots(snapshots, steps)
     lam = float(lam)
     generator = torch.Generator().manual_seed(seed)
     learner = KernelLearner(images, n_kernels, size, False, generator)
@@ -143,12 +151,19 @@ def train_autoencoder(
     optimiser = torch.optim.Adam(encoder.parameters(), lr=lr)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     batches = Batches(len(images), batch_size, steps, generator, images.device)
-    energies, distances, reseeded, interrupted = [], [], 0, False
+    energies, distances, reseeded, interrupted, kept = [], [], 0, False, {}
+
+    def keep(step):
+        if step in snapshots:
+            kept[step] = copy.deepcopy(encoder).eval(), ConvDictionary(learner.K.clone())
+
+    keep(0)
     try:
-        for rows in track(batches, "training the auto-encoder", show=progress):
+        for step, rows in enumerate(track(batches, "training the auto-encoder", show=progress), 1):
             y, dictionary = images[rows], learner.dictionary
             guess = encoder(y)
-            z = infer(dictionary, y, guess.detach(), lam, alpha, iterations)
+            start = guess.detach() if from_guess else torch.zeros_like(guess)
+            z = infer(dictionary, y, guess.detach(), lam, alpha, iterations, start)
             distance = (z - guess).square().sum() / z.square().sum().clamp(min=1e-12)
             energies.append(energy(dictionary, y, z, lam).mean())
             distances.append(distance.detach().double())
@@ -159,20 +174,23 @@ def train_autoencoder(
             reseeded += learner.reseed(rows)
             descend(optimiser, (z - guess).square().mean())
             cycle.step()
+            keep(step)
     except KeyboardInterrupt:
         interrupted = True
     dictionary = ConvDictionary(learner.K)
     say_if_empty(learner.codes, dictionary, images, lam, nonnegative=False)
-    record = stacked(energies), stacked(distances), reseeded, interrupted
+    record = stacked(energies), stacked(distances), reseeded, interrupted, kept
     return AutoEncoder(encoder.eval(), dictionary, *record)
 
 
 def infer(
-    dictionary: ConvDictionary, y: Tensor, guess: Tensor, lam: float, alpha: float, iterations: int
-) -> Tensor:
-    """FISTA from a guess, on ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁ + ½α‖Z − guess‖²."""
+    dictionary: ConvDictionary, y: Tensor, guess: Tensor, lam: float, alpha: float, iterations: int,
+    start: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """FISTA from a start (None: the guess) on ½‖Y − Σᵢ Kᵢ * Zᵢ‖² + λ‖Z‖₁ + ½α‖Z − guess‖²."""
+    start = guess if start is None else start
     gradient, step = dictionary.gradient(y), 1 / (dictionary.lipschitz() + alpha)
-    steps = ProximalGradient(guess, step, restart=False)
+    steps = ProximalGradient(start, step, restart=False)
     for _ in range(iterations):
         steps.advance(
             lambda v: gradient(v) + alpha * (v - guess), lambda v: soft_threshold(v, step * lam)
