@@ -31,6 +31,7 @@ def gradient(c, Z, guess, alpha):
 
 
 def distance(Z, guess):
+    """By lengths, squared."""
     return torch.dist(Z, guess) ** 2 / torch.linalg.vector_norm(Z) ** 2
 
 
@@ -63,6 +64,7 @@ def slope(v, theta):
 
 
 def learned_numbers(n, side, shrinkage):
+    """Kernels, then what a map has beside."""
     return n * side**2 + sum(n for _ in ("bias", "gain", "threshold")[: 2 + shrinkage])
 
 
