@@ -112,7 +112,9 @@ def visit(page, path: Path) -> tuple[list[str], set[Path]]:
     page.bring_to_front()  # a page behind another one draws no frame
     page.goto(path.as_uri())
     page.evaluate("async () => { await window.MathJax?.startup?.promise }")
-    drawn = "!document.querySelector('#page') || document.querySelector('#page svg[aria-label]')"
+    drawn = (
+        "!document.querySelector('div#page') || document.querySelector('div#page svg[aria-label]')"
+    )
     page.wait_for_function(drawn, polling=100)
     page.evaluate("for (const one of document.images) one.loading = 'eager'")
     page.wait_for_function("[...document.images].every(one => one.complete)", polling=100)
@@ -253,15 +255,15 @@ def test_a_broken_link_is_found(tmp_path):
 def test_a_digit_is_drawn_on_the_first_page(built, browser):
     page = browser.new_context(offline=True).new_page()
     visit(page, built / "index.html")
-    assert page.locator("#page h2").first.is_visible()
+    assert page.locator("div#page h2").first.is_visible()
     page.get_by_role("button", name="Clear").click()
     assert max(page.evaluate("[...window.page.state().pixels]")) == 0
-    box = page.locator("#page .sheet").bounding_box()
+    box = page.locator("div#page .sheet").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 3 / 4, steps=8)
     page.mouse.up()
-    page.wait_for_function("document.querySelectorAll('#page .strokes li').length > 0")
+    page.wait_for_function("document.querySelectorAll('div#page .strokes li').length > 0")
     assert max(page.evaluate("[...window.page.state().pixels]")) > 0
 
 
