@@ -11,10 +11,12 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
 from PIL import Image
 
 from rlvebm_utils.course.plots import diagrams as draw
+from rlvebm_utils.course.plots import style
 from tools import notebooks
 
 IMAGES = Path(__file__).resolve().parent.parent / "images"
@@ -136,3 +138,30 @@ def test_each_diagram_is_shown_by_a_cell():
     cells = set(re.findall(r'^show_diagram\("(\w+)"\)', told, re.MULTILINE))
     files = set(re.findall(r"\.\./images/(\w+)\.svg", told))
     assert cells | files == set(draw.DIAGRAMS)
+
+
+def as_png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("colours", [2, 200, 256, 257, 5000])
+def test_a_smaller_picture_has_the_same_pixels(colours):
+    random = np.random.default_rng(0)
+    table = random.integers(0, 256, (colours, 3), dtype=np.uint8)
+    pixels = table[random.integers(0, colours, (120, 160))]
+    opaque = np.concatenate([pixels, np.full((120, 160, 1), 255, np.uint8)], 2)
+    small = style.smaller(as_png(opaque))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(small)).convert("RGB")), pixels)
+    assert len(small) <= len(as_png(opaque))
+
+
+TOO_LARGE = {"04_what_the_atoms_learn"}  # a notebook has at most 2 MB
+
+
+def test_a_notebook_is_no_burden():
+    found = {
+        text.stem for text in notebooks.texts() if text.with_suffix(".ipynb").stat().st_size > 2e6
+    }
+    assert {name for name, size in sizes.items() if size > 2e6} == TOO_LARGE
