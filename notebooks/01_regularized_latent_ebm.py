@@ -64,6 +64,7 @@ import math
 import torch
 from torch import nn
 
+# %%
 from rlvebm_utils import (
     Dictionary,
     encode,
@@ -79,6 +80,8 @@ from rlvebm_utils.course.exercises import your_turn
 from rlvebm_utils.course.plots import latent_ebm as draw
 from rlvebm_utils.course.plots.diagrams import show_diagram
 from rlvebm_utils.course.settled import length
+
+# %%
 from rlvebm_utils.course.widgets.latent_ebm import (
     energy_map_panel,
     noise_panel,
@@ -125,6 +128,7 @@ def error(answer, truth):
     return (answer - truth).square().sum(-1)
 
 
+# %%
 def train_predictor(seed, epochs):
     torch.manual_seed(seed)
     layers = nn.Linear(200, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 200), nn.Sigmoid()
@@ -294,6 +298,7 @@ def learn_atoms(points, n, lam, rounds, seed=0):
     return Dictionary(W)
 
 
+# %%
 rounds = length(20)
 three, half_three = (learn_atoms(data, 3, lam_star, r) for r in (rounds, rounds // 2))
 directions = (three.W.T @ star_atoms).amax(1)
@@ -535,6 +540,7 @@ def k_means(points, n, turns):
     return centres.T.contiguous()  # 2 × n, an atom in each column
 
 
+# %%
 curl = spiral(200, torch.Generator().manual_seed(1))
 new_curl = spiral(200, torch.Generator().manual_seed(2))  # held out
 
@@ -695,6 +701,7 @@ def F_net(net, y):
     return 0.5 * run(net, y)[0].square().sum(1)
 
 
+# %%
 def train_energy(push_up, steps, margin=0.1, seed=0):
     generator = torch.Generator().manual_seed(seed)
     net = networks(1, 2, 24, 24, 1, generator=generator)
@@ -886,6 +893,7 @@ def learn_model(net, seed, passes):
     return net, dictionary, encode(dictionary, residuals, lam, tol=0.01).z
 
 
+# %%
 whole = [(net, seed, passes) for net, seed in zip(preds, seeds, strict=True)]
 briefly = [(net, seed, passes // 2) for net, seed in zip(half_preds, seeds, strict=True)]
 learned_models = [learn_model(*job) for job in track(whole + briefly, "learning the atoms")]
@@ -931,6 +939,7 @@ votes = nn.functional.one_hot(labels_train[neighbours], 10).double().mean(1)
 doubt = -torch.xlogy(votes, votes).sum(1)  # how little the neighbours agree on a class
 
 
+# %%
 def spread_out(answers, count):
     """The nearest neighbour's answer, then each time the one farthest from all chosen so far."""
     chosen = [0]
@@ -979,6 +988,7 @@ def covered(models, chosen):
     return torch.stack([best_of(fan(model, x, chosen)) for model in models])
 
 
+# %%
 def greyness(model):
     """How grey Pred(x) is, and the first guess of the fan; 1: as grey as a true half."""
     first_guess = fan(model, x, neighbours[:, :1])[:, 0]
@@ -1185,6 +1195,7 @@ def count(model, r, prices):
     return torch.stack([(z != 0).sum(1).double().mean() for z in found]), found
 
 
+# %%
 r = y[:100] - pred(x[:100])
 prices = torch.tensor([0.01, 0.03, 0.1, 0.3, 1.0, 3.0])
 nonzeros, l1 = count(full[0], r, prices)

@@ -62,6 +62,7 @@ if importlib.util.find_spec("rlvebm_utils") is None:
 # %%
 import torch
 
+# %%
 from rlvebm_utils import (
     Dictionary,
     encode,
@@ -77,6 +78,8 @@ from rlvebm_utils.course.exercises import your_turn
 from rlvebm_utils.course.live.strokes import load_strokes
 from rlvebm_utils.course.plots import sparse_coding as draw
 from rlvebm_utils.course.plots.diagrams import show_diagram
+
+# %%
 from rlvebm_utils.course.settled import length
 from rlvebm_utils.course.widgets import sparse_coding as panels
 

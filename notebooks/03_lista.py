@@ -64,6 +64,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+# %% tags=["recipe"]
 from rlvebm_utils import (
     LISTA,
     Dictionary,
@@ -79,6 +80,8 @@ from rlvebm_utils import (
     train_lista,
 )
 from rlvebm_utils.course.claims import claim
+
+# %% tags=["recipe"]
 from rlvebm_utils.course.data import extract_patches, load_digits, load_photographs
 from rlvebm_utils.course.exercises import your_turn
 from rlvebm_utils.course.plots import lista as draw
@@ -152,6 +155,7 @@ def iterations_needed(dictionary, Y):
     return int(far.sum(0).median())
 
 
+# %%
 def price(side, atoms, learned=False):
     if learned:
         seen = patches(photos, side, 10_000, seed=1)
@@ -239,6 +243,7 @@ def guess_of(y, W_e, theta):
     return soft_threshold(y @ W_e, theta.clamp(min=0))
 
 
+# %% tags=["recipe"]
 @torch.no_grad()
 def infer(y, W, guess, alpha=1.0):
     W_longer, y_longer = longer(W, y, guess, alpha)
@@ -400,6 +405,7 @@ def other_residual(z):
     return float(beyond.max() / lam)
 
 
+# %%
 paths, ends = {}, {}
 for name, sign in {"+ S z (as derived)": 1, "− S z (as printed)": -1}.items():
     z, paths[name] = torch.zeros(500, n), []
@@ -517,6 +523,7 @@ def adam(moving, rates, steps):
 RATES = {"W_e": 0.006, "S": 0.02, "theta": 0.03, "step": 0.06}  # Adam's, at their highest
 
 
+# %% tags=["recipe"]
 def train(code_of, start, learned, steps, seed, aims=None):
     p = {name: value.clone().requires_grad_(name in learned) for name, value in start.items()}
     moving = [p[name] for name in learned]
@@ -768,6 +775,7 @@ def photographs(fold, seed):
     return learn_dictionary(Y, n, lam, steps=length(100), seed=seed).dictionary, Y, unseen, lam
 
 
+# %% tags=["recipe"]
 def small_digits(seed):
     """Strokes for digits of 10×10 pixels, what they learn from, and held-out digits."""
     images = load_digits(dtype=torch.float64).images[:, None, 4:24, 4:24]  # the middle
@@ -888,6 +896,7 @@ def sweep(network):
     return torch.tensor(rows).T
 
 
+# %%
 full_sweep, half_sweep = sweep(network), sweep(half_network)
 draw.other_lambda(ratios, full_sweep, half_sweep)
 
@@ -956,6 +965,7 @@ def from_code(Y, start, iterations=100):
     return run.history.energy, run.history.gap
 
 
+# %%
 runs = {
     name: {"zero": from_code(Y, None), "network": from_code(Y, network(Y)), "half": from_code(Y, half_network(Y))}
     for name, Y in strange.items()

@@ -66,6 +66,7 @@ from rlvebm_utils.course.plots.diagrams import show_diagram
 from rlvebm_utils.course.settled import length
 from rlvebm_utils.course.widgets import csae as drag
 
+# %%
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
 # %% [markdown]
@@ -249,6 +250,7 @@ def halves(phi, frozen, step):
     return autoencoders.load(autoencoders.Training(names[phi], frozen=frozen), step)
 
 
+# %% tags=["slider-setup"]
 def measured(phi, frozen, step, images=images):
     encoder, dictionary = halves(phi, frozen, step)
     with torch.no_grad():
@@ -361,6 +363,7 @@ def tied(tie, frozen, seed=0):
     return autoencoders.Training(alpha=alpha, frozen=frozen, seed=seed, from_guess=from_guess)
 
 
+# %%
 def mean_cosine(one):
     encoder, dictionary = autoencoders.load(one)
     return float(csae.likeness(encoder.kernels, dictionary.K).diagonal().mean())
@@ -512,6 +515,7 @@ def accuracies(steps):
     return score
 
 
+# %%
 score, half_score = accuracies(length(600)), accuracies(length(600) // 2)
 
 # %% [markdown]

@@ -161,7 +161,5 @@ TOO_LARGE = {"04_what_the_atoms_learn"}  # a notebook has at most 2 MB
 
 
 def test_a_notebook_is_no_burden():
-    found = {
-        text.stem for text in notebooks.texts() if text.with_suffix(".ipynb").stat().st_size > 2e6
-    }
+    sizes = {text.stem: text.with_suffix(".ipynb").stat().st_size for text in notebooks.texts()}
     assert {name for name, size in sizes.items() if size > 2e6} == TOO_LARGE
