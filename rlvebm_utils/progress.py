@@ -1,11 +1,15 @@
 """A progress bar for what takes long: a widget in a notebook, tqdm in a terminal."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import TypeVar
 
 Step = TypeVar("Step")
+# Seconds between two messages to the page. Jupyter drops messages when thousands wait to be read, and
+# with them what the cell has to say.
+BETWEEN = 0.1
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -36,10 +40,13 @@ def _notebook_bar(steps, label: str) -> Iterator:
     bar, count = IntProgress(max=len(steps)), HTML()
     place, row = _Place.of_this_cell(), HBox([HTML(label), bar, count])
     place.show(row)
+    due = 0.0
     try:
         for done, step in enumerate(steps, start=1):
             yield step
-            bar.value, count.value = done, f"{done} of {len(steps)}"
+            if time.monotonic() >= due or done == len(steps):
+                bar.value, count.value = done, f"{done} of {len(steps)}"
+                due = time.monotonic() + BETWEEN
     finally:
         place.remove(row)
 

@@ -257,7 +257,10 @@ def chromium_page(executable: str, *, viewport: dict | None = None, timeout: flo
             browser.close()
 
 
-FINISHED = ".rlv-ask, .output_error, [data-mime-type='application/vnd.jupyter.error']"
+# JupyterLab shows an error as it shows what is written to stderr
+FINISHED = ".rlv-ask, .output_error, " + ", ".join(
+    f"[data-mime-type='application/vnd.jupyter.{kind}']" for kind in ("error", "stderr")
+)
 
 
 def run_notebook(page, server: Server, name: str, *, timeout: float = 600) -> None:

@@ -5,6 +5,7 @@ number; so how often a call asks is part of what it promises: never within an it
 each check, whatever the number of samples, and as often at each step of a learner.
 """
 
+import copy
 import warnings
 
 import pytest
@@ -41,10 +42,13 @@ pytest.importorskip("torch.utils.backend_registration")
 
 
 def on(device: str, x):
-    """A tensor, an operator or a network there; anything else as it is."""
-    if isinstance(x, torch.Tensor | Operator | torch.nn.Module):
-        return x.to(device)
-    return x
+    """A tensor, an operator or a copy of a network there; anything else as it is.
+
+    ``to`` moves a network itself, and the table's is everyone's.
+    """
+    if isinstance(x, torch.nn.Module):
+        return copy.deepcopy(x).to(device)
+    return x.to(device) if isinstance(x, torch.Tensor | Operator) else x
 
 
 def close(a: torch.Tensor, b: torch.Tensor) -> bool:

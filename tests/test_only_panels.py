@@ -29,6 +29,12 @@ BEFORE = {
         "a = one()",
     ],
     "imported": ["# not\nimport os", "from math import pi", "a = pi"],
+    "a setting of a module": [
+        "import math\nmath.set_side = lambda side: setattr(math, 'side', side)",
+        "# not\nmath.dist([1], [2])",
+        "math.set_side(3)",
+        "from math import side\na = side",
+    ],
     "two targets": ["a, b = 1, 2", "# not\nb = 5"],
 }
 

@@ -52,6 +52,23 @@ def test_a_bar_fills(shell, monkeypatch):
     assert told == [("steps", 3, 3, "3 of 3")]
 
 
+def test_many_quick_steps_are_few_messages(shell, monkeypatch):
+    """A message a step, in a training of thousands, and Jupyter drops some: also a cell's output."""
+    now, sent = [0.0], []
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("ipywidgets.Widget.send_state", lambda _, key=None: sent.append(key))
+
+    def run():
+        for _ in track(range(5000), "steps"):
+            now[0] += 0.001
+            sent.append("step")
+
+    shown(run)
+    told = [n for n, one in enumerate(sent) if one == "value"]
+    assert 2 * 50 <= len(told) <= 2 * 52, "ten a second, of the bar and of the count"
+    assert "value" in sent[len(sent) - sent[::-1].index("step") :], "the last step is told"
+
+
 def test_bars_one_after_the_other_share_a_place(shell):
     def run():
         for _ in range(3):

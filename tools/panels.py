@@ -52,7 +52,8 @@ def only_panels(notebook):
     for cell in reversed(list(_code(notebook))):
         statements = ast.parse(cell.source).body
         changed = {name for one in statements for name in _changes(one) - imported | _sets(one)}
-        if {"slider", "slider-setup"} & set(tags(cell)) or changed & needed:
+        settings = any(_is_setting(one, imported) for one in statements)
+        if {"slider", "slider-setup"} & set(tags(cell)) or changed & needed or settings:
             kept.insert(0, nbformat.v4.new_code_cell(cell.source, metadata=cell.metadata))
             for one in reversed(statements):
                 needed = (needed - _sets(one) if _is_sure(one) else needed) | _reads(one)
@@ -113,6 +114,14 @@ def _sets(statement: ast.stmt) -> set[str]:
 def _is_sure(statement: ast.stmt) -> bool:
     """Whether it sets its names always, and without regard to what they were before."""
     return not isinstance(statement, (ast.AugAssign, ast.If, ast.For, ast.While, ast.Try))
+
+
+def _is_setting(statement: ast.stmt, imported: set[str]) -> bool:
+    """module.set_…(…) by itself, of an imported module: every cell below may depend on it."""
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+        return False
+    module, _, name = ast.unparse(statement.value.func).partition(".")
+    return module in imported and name.rpartition(".")[2].startswith("set_")
 
 
 def _changes(statement: ast.stmt) -> set[str]:
