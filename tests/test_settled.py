@@ -1,5 +1,6 @@
 """Longer trainings: the factor, and what is told of a notebook that was run with it."""
 
+import json
 import textwrap
 
 import pytest
@@ -51,8 +52,8 @@ def test_a_notebook_is_trained_longer(tmp_path):
     text = tmp_path / "00_small.py"
     text.write_text(TRAINS, encoding="utf-8")
     assert settled.trains(text)
-    assert settled.longer(text, 1) == {"SC-1": Measured("holds", "a loss of 0.1")}
-    assert settled.longer(text, 4) == {"SC-1": Measured("differs", "a loss of 0.025")}
+    assert settled.longer(text, tmp_path, 1) == {"SC-1": Measured("holds", "a loss of 0.1")}
+    assert settled.longer(text, tmp_path, 4) == {"SC-1": Measured("differs", "a loss of 0.025")}
 
 
 def test_another_verdict_is_told(capsys):
@@ -64,3 +65,40 @@ def test_another_verdict_is_told(capsys):
     assert "B: holds\n    as committed:  B is 1\n    trained longer: B is 2\n" in said
     assert "C: holds → differs\n" in said
     assert "D: holds → not shown\n" in said
+
+
+SHIPPED = textwrap.dedent(
+    """\
+    # %%
+    from rlvebm_utils.course import claims
+    from rlvebm_utils.course.trainings import trained
+
+    loss = trained("test")["loss"]
+    told = ("SC-1", "claim", "00_small", "nowhere", "It is.", "a loss of {loss:g}")
+    claims.register = lambda: {"SC-1": claims.Entry(*told, holds="loss > 0.03")}
+    claims.claim("SC-1", loss=loss)
+    """
+)
+
+
+def test_what_is_shipped_is_trained_longer_too(tmp_path, monkeypatch):
+    """Once: what is in the folder already is taken from there."""
+    text, folder, asked = tmp_path / "00_small.py", tmp_path / "trained", []
+    text.write_text(SHIPPED, encoding="utf-8")
+    folder.mkdir()
+
+    def train(command, env, check):
+        asked.append((command[1:3], env[VARIABLE]))
+        results = {"test/loss": {"full": 0.02, "half": 0.1}}
+        command[-1].write_text(json.dumps({"results": results}), encoding="utf-8")
+
+    monkeypatch.setattr(settled.subprocess, "run", train)
+    assert settled.trains(text)
+    for _ in range(2):
+        assert settled.longer(text, folder) == {"SC-1": Measured("differs", "a loss of 0.02")}
+    assert asked == [(["-m", "tools.trainings"], "4")]
+
+
+def test_every_shipped_training_is_read_by_a_notebook_that_is_found():
+    found = {name for text in settled.texts() for name in settled.shipped(text)}
+    assert found == settled.SHIPPED.keys()

@@ -4,8 +4,13 @@ Settled trainings of two encoders, three prices α, with and without learning in
 three starts, take half an hour. They are computed once, by the package's own ``train_autoencoder``,
 and shipped in ``rlvebm_utils/course/autoencoders.npz`` with what made them; a test trains
 one of them again.
+
+``RLVEBM_TRAINING=4 python -m tools.autoencoders --to FILE`` trains four times as long; what a step
+is called stays as it is, so that the notebook finds it.
 """
 
+import argparse
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -16,6 +21,7 @@ from tqdm import tqdm
 
 from rlvebm_utils.course import csae
 from rlvebm_utils.course.autoencoders import FILE, LAM, N_KERNELS, STEPS, Training, pieces
+from rlvebm_utils.course.settled import length
 
 COMMAND = "python -m tools.autoencoders"
 SNAPSHOTS = (0, 5, 20, 80, 200, 400, STEPS)
@@ -42,7 +48,8 @@ def train(one: Training) -> csae.AutoEncoder:
     """One training, with its snapshots where the notebook shows them."""
     images, _ = pieces(one.seed)
     shown = one.seed == 0 and one.alpha == 1 and one.steps == STEPS and one.from_guess
-    return csae.train_autoencoder(
+    snapshots = {length(step) if step else 0: step for step in SNAPSHOTS if shown}
+    trained = csae.train_autoencoder(
         images,
         N_KERNELS,
         LAM,
@@ -50,10 +57,12 @@ def train(one: Training) -> csae.AutoEncoder:
         lr=0.0 if one.frozen else 3e-2,
         nonlinearity=one.nonlinearity,
         seed=one.seed,
-        steps=one.steps,
+        steps=length(one.steps),
         from_guess=one.from_guess,
-        snapshots=SNAPSHOTS if shown else (),
+        snapshots=tuple(snapshots),
     )
+    halves = {snapshots[step]: pair for step, pair in trained.snapshots.items()}
+    return dataclasses.replace(trained, snapshots=halves)
 
 
 def arrays(one: Training, run: csae.AutoEncoder) -> dict[str, np.ndarray]:
@@ -77,4 +86,6 @@ def main(target: Path = FILE) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--to", type=Path, default=FILE)
+    main(parser.parse_args().to)

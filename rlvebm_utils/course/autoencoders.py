@@ -17,6 +17,7 @@ from torch import Tensor
 from ..conv import ConvDictionary
 from .csae import NONLINEARITIES, ConvEncoder
 from .data import extract_patches, load_photographs, local_contrast
+from .settled import kept
 
 FILE = Path(__file__).with_name("autoencoders.npz")
 LAM, N_KERNELS, STEPS = 1.5, 8, 800
@@ -57,7 +58,7 @@ def pieces(seed: int) -> tuple[Tensor, Tensor]:
 
 @cache
 def _archive() -> dict[str, np.ndarray]:
-    with np.load(FILE) as archive:
+    with np.load(kept(FILE)) as archive:
         return dict(archive)
 
 

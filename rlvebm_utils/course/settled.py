@@ -2,11 +2,15 @@
 
 ``RLVEBM_TRAINING=4`` in the environment makes every training four times as long. A statement about
 a model that is true of a settled training stays as it is; ``make settled`` tries that.
+
+Trainings that take longer than a notebook can wait are shipped with the package. They are looked for
+in the folder ``RLVEBM_TRAINED`` instead, where that is set: there the longer ones lie.
 """
 
 import os
+from pathlib import Path
 
-VARIABLE = "RLVEBM_TRAINING"
+VARIABLE, ELSEWHERE = "RLVEBM_TRAINING", "RLVEBM_TRAINED"
 
 
 def length(steps: int) -> int:
@@ -25,3 +29,9 @@ def length(steps: int) -> int:
     if not 0 < factor < float("inf"):
         raise ValueError(f"{VARIABLE}: expected a number above 0, got {given!r}")
     return max(1, round(steps * factor))
+
+
+def kept(shipped: Path) -> Path:
+    """Where to read the trainings of the file ``shipped``: there, or elsewhere if told so."""
+    folder = os.environ.get(ELSEWHERE)
+    return Path(folder, shipped.name) if folder else shipped

@@ -8,13 +8,15 @@ import json
 from functools import cache
 from pathlib import Path
 
+from .settled import kept
+
 FILE = Path(__file__).with_suffix(".json")
 
 
 @cache
 def recorded() -> dict:
     """The whole file: the results, and how they were made."""
-    return json.loads(FILE.read_text(encoding="utf-8"))
+    return json.loads(kept(FILE).read_text(encoding="utf-8"))
 
 
 def trained(prefix: str, at: str = "full") -> dict[str, dict]:
