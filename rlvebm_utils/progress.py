@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from typing import TypeVar
 
 Step = TypeVar("Step")
-# Seconds between two messages to the page. Jupyter drops messages when thousands wait to be read, and
-# with them what the cell has to say.
+# Seconds between two messages to the page. Jupyter drops messages when thousands wait to be read,
+# and with them what the cell has to say.
 BETWEEN = 0.1
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 

@@ -53,7 +53,7 @@ def test_a_bar_fills(shell, monkeypatch):
 
 
 def test_many_quick_steps_are_few_messages(shell, monkeypatch):
-    """A message a step, in a training of thousands, and Jupyter drops some: also a cell's output."""
+    """Where thousands of messages wait, Jupyter drops some: a cell's output among them."""
     now, sent = [0.0], []
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     monkeypatch.setattr("ipywidgets.Widget.send_state", lambda _, key=None: sent.append(key))

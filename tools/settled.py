@@ -28,7 +28,8 @@ from rlvebm_utils.course.settled import ELSEWHERE, VARIABLE
 from tools.notebooks import FOLDER, execute, texts
 
 TIMES = 4
-SHIPPED = {"autoencoders": autoencoders.FILE, "trainings": trainings.FILE}  # tools/NAME.py writes it
+# Written by tools/NAME.py
+SHIPPED = {"autoencoders": autoencoders.FILE, "trainings": trainings.FILE}
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 ``RLVEBM_TRAINING=4`` in the environment makes every training four times as long. A statement about
 a model that is true of a settled training stays as it is; ``make settled`` tries that.
 
-Trainings that take longer than a notebook can wait are shipped with the package. They are looked for
-in the folder ``RLVEBM_TRAINED`` instead, where that is set: there the longer ones lie.
+Trainings that take longer than a notebook can wait are shipped with the package. Where the variable
+``RLVEBM_TRAINED`` is set, they are looked for in that folder: there the longer ones lie.
 """
 
 import os
