@@ -662,9 +662,9 @@ def test_the_page_of_a_widget_has_its_strokes(tmp_path):
 @lab_only
 def test_the_tools_know_it(file):
     """`make export` lists the page by its title; a cell tagged `live` may show the widget."""
-    (file.parent / "live-draw.html").write_bytes(file.read_bytes())
-    index = write_index(file.parent, {"live": "In the page"}).read_text(encoding="utf-8")
-    assert '<a href="live-draw.html">Draw a digit: which strokes build it?</a>' in index
+    (file.parent / "02-live-0.html").write_bytes(file.read_bytes())
+    index = write_index(file.parent, {"02": "A notebook"}).read_text(encoding="utf-8")
+    assert '<a href="02-live-0.html">Draw a digit: which strokes build it?</a>' in index
     data = {"text/plain": "Live page “Draw”", "application/vnd.jupyter.widget-view+json": {}}
     output = nbformat.v4.new_output("display_data", data)
     cell = nbformat.v4.new_code_cell("x", outputs=[output], metadata={"tags": ["live"]})

@@ -6,9 +6,14 @@ import re
 import nbformat
 import numpy as np
 import pytest
+import torch
 
+from rlvebm_utils import Dictionary
 from rlvebm_utils.course.widgets import SliderPanel, Stems, stops
-from tools.panels import _export, only_panels
+from rlvebm_utils.course.widgets.dual import dual_point
+from rlvebm_utils.course.widgets.live import LivePage
+from rlvebm_utils.course.widgets.point import drag_point
+from tools.panels import _export, export_displayed, only_panels
 
 # Cells before the panel, which shows a; a cell that begins with "# not" is not needed
 BEFORE = {
@@ -73,6 +78,33 @@ def test_a_cell_can_be_kept_by_its_tag():
     assert shown(only_panels(cells_of(*sources)).cells) == "[1]"
     tagged = cells_of(*sources, tags=[2])
     assert shown(only_panels(tagged).cells) == shown(tagged.cells) == "[1, 2]"
+
+
+def test_live_pages_are_kept_where_they_are_asked_for():
+    notebook = cells_of("a = 1", "b = 2\n# a live page", "# the end")
+    notebook.cells[2].metadata["tags"] = ["live"]
+    sources = [cell.source for cell in only_panels(notebook, ("slider", "live")).cells]
+    assert sources[:2] == ["a = 1", "b = 2\n# a live page"] and "# the end" not in sources
+    assert "b = 2\n# a live page" not in [cell.source for cell in only_panels(notebook).cells]
+
+
+def test_what_a_kernel_has_shown_is_exported(tmp_path, monkeypatch, capsys):
+    """Slider panels and live pages, each kind numbered by itself, in the notebook's order."""
+    monkeypatch.setattr(SliderPanel, "displayed", {})
+    monkeypatch.setattr(LivePage, "displayed", {})
+    W, y = torch.eye(2, dtype=torch.float64), torch.tensor([1.0, 0.5], dtype=torch.float64)
+    panel = SliderPanel(
+        lambda a: {"z": np.array([a + 1.0])},
+        lambda state: [Stems(state["z"], "z", "entries", 30.0)],
+        {"a": stops([0, 1], 0, label="a")},
+    )
+    live = [dual_point(W, y, lam=0.3), drag_point(Dictionary(W), y[None], lam=0.2)]
+    for one in (live[0], panel, live[1]):
+        one._ipython_display_()
+    paths = export_displayed(tmp_path, "02")
+    assert [path.name for path in paths] == ["02-0.html", "02-live-0.html", "02-live-1.html"]
+    for path, title in zip(paths[1:], ("Drag u", "Drag y"), strict=True):
+        assert f"<title>{title}" in path.read_text(encoding="utf-8")
 
 
 def test_a_page_has_as_many_controls_as_fit(tmp_path):

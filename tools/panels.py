@@ -22,13 +22,13 @@ from pathlib import Path
 
 import nbformat
 
-from rlvebm_utils.course.live.draw import write_draw_page
-from rlvebm_utils.course.live.point import star_atoms, star_points, write_point_page
 from rlvebm_utils.course.widgets import SliderPanel
+from rlvebm_utils.course.widgets.live import LivePage
 from rlvebm_utils.course.widgets.page import HEAD
 from rlvebm_utils.course.widgets.panel import places
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+SOURCES = (".py", ".c", ".h", ".toml", ".js", ".css", ".json")
 LARGEST = 500_000  # bytes of an exported page
 MOST = 400  # pictures in it: each has to be computed
 INDEX = """<body>
@@ -45,15 +45,17 @@ def tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def only_panels(notebook):
-    """A new notebook: the slider cells and the code cells that they need, in their order."""
+def only_panels(notebook, kinds=("slider",)):
+    """A new notebook: the cells with a tag of these kinds, and the code cells that they need, in
+    their order.
+    """
     kept, needed = [], set()
     imported = {name for cell in _code(notebook) for name in _imports(ast.parse(cell.source))}
     for cell in reversed(list(_code(notebook))):
         statements = ast.parse(cell.source).body
         changed = {name for one in statements for name in _changes(one) - imported | _sets(one)}
         settings = any(_is_setting(one, imported) for one in statements)
-        if {"slider", "slider-setup"} & set(tags(cell)) or changed & needed or settings:
+        if {*kinds, "slider-setup"} & set(tags(cell)) or changed & needed or settings:
             kept.insert(0, nbformat.v4.new_code_cell(cell.source, metadata=cell.metadata))
             for one in reversed(statements):
                 needed = (needed - _sets(one) if _is_sure(one) else needed) | _reads(one)
@@ -140,10 +142,17 @@ def _changes(statement: ast.stmt) -> set[str]:
 
 
 def export_displayed(folder, name: str) -> list[Path]:
-    """In a kernel: each panel that it has shown as FOLDER/name-0.html and so on, small enough."""
-    return [
-        _export(panel, Path(folder) / f"{name}-{place}.html")
+    """In a kernel: each panel that it has shown as FOLDER/name-0.html and so on, small enough; each
+    live page as FOLDER/name-live-0.html and so on.
+    """
+    folder = Path(folder)
+    panels = [
+        _export(panel, folder / f"{name}-{place}.html")
         for place, panel in enumerate(SliderPanel.displayed.values())
+    ]
+    return panels + [
+        page.export_html(folder / f"{name}-live-{place}.html")
+        for place, page in enumerate(LivePage.displayed.values())
     ]
 
 
@@ -180,8 +189,8 @@ def made_by(notebook) -> str:
     """A digest of all that the pages of a notebook's panels are made from."""
     from tools.notebooks import ROOT
 
-    files = sorted((ROOT / "rlvebm_utils").rglob("*.[pchtm]*")) + [Path(__file__)]
-    parts = [path.read_bytes() for path in files if path.suffix in (".py", ".c", ".h", ".toml")]
+    files = sorted((ROOT / "rlvebm_utils").rglob("*.*")) + [Path(__file__)]
+    parts = [path.read_bytes() for path in files if path.suffix in SOURCES]
     parts += [cell.source.encode() for cell in notebook.cells]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -197,7 +206,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     titles = {}
     for text in texts():
-        notebook = only_panels(jupytext.read(text))
+        notebook = only_panels(jupytext.read(text), ("slider", "live"))
         if not notebook.cells:
             continue
         titles[text.stem] = re.search("^# # (.*)", text.read_text("utf-8"), re.MULTILINE)[1]
@@ -209,9 +218,6 @@ def main(folder: Path) -> None:
             execute(notebook, text.parent, env=environment)
             known.write_text(digest)
             print(f"{text.stem}: {len(notebook.cells) - 1} cells run")
-    write_draw_page(folder / "live-draw.html")
-    write_point_page(folder / "live-point.html", star_atoms(), star_points(), lam=0.1)
-    titles["live"] = "In the page"
     print(f"{write_index(folder, titles)} written")
 
 

@@ -120,15 +120,16 @@ def _copy(source: Path, target: Path) -> None:
 
 def for_the_site(notebook, name: str, panels: Path):
     """A new notebook: panels that move, a place to link to at each claim, no cell for Colab."""
-    cells, count = [], 0
+    cells, count = [], Counter()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = BADGE.sub(r"[Open in Colab](\1){.colab}", cell.source)
         elif cell.source.startswith("# On Colab"):
             cell.metadata["tags"] = ["remove-cell"]
-        if "slider" in tags(cell):
-            _embed(cell, panels / f"{name}-{count}.html")
-            count += 1
+        for kind, middle in (("slider", ""), ("live", "live-")):
+            if kind in tags(cell):
+                _embed(cell, panels / f"{name}-{middle}{count[kind]}.html")
+                count[kind] += 1
         ids = [tag.removeprefix("claim:") for tag in tags(cell) if tag.startswith("claim:")]
         cells += [nbformat.v4.new_markdown_cell(f"({anchor(id)})=") for id in ids]
         cells.append(cell)
@@ -144,7 +145,7 @@ def _embed(cell, page: Path) -> None:
     """After a panel's figure at rest, the panel; the line on how to run it is not needed then."""
     if not page.exists():
         return
-    title = re.search("<title>(.*?)</title>", page.read_text("ascii"))[1]
+    title = re.search("<title>(.*?)</title>", page.read_text("utf-8"))[1]
     text = PANEL.format(page=f"../panels/{page.name}", title=title)
     cell.outputs = [one for one in cell.outputs if set(one.get("data", {})) != {"text/plain"}]
     cell.outputs.append(nbformat.v4.new_output("display_data", data={"text/html": text}))

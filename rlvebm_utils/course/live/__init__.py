@@ -65,6 +65,11 @@ choose();
 <main id="page"></main>
 <noscript>This page draws with JavaScript.</noscript>
 {script}
+<script>
+// Within another page: how tall the frame around it has to be.
+const tell = () => parent.postMessage({{ height: root.offsetHeight }}, "*");
+if (parent !== window) new ResizeObserver(tell).observe(document.body);
+</script>
 </body>
 </html>
 """

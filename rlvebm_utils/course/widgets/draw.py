@@ -9,15 +9,12 @@ from torch import Tensor
 from ...operators import Dictionary
 from ...solvers import fista
 from ...validate import check_positive
-from ..extras import require
 from ..live import module, style
 from ..live.draw import TITLE, page_data, write_draw_page
 from ..live.strokes import SIDE, as_dictionary, unpack
-from ..plots.style import headline, new_figure, show, styled
-from .panel import RUN, in_voila
+from ..plots.style import headline, new_figure, styled
+from .live import LivePage
 from .parts import Picture, number
-
-anywidget = require("anywidget", "the digit to draw")
 
 START = 3  # the sample that stands there at first
 SHOWN = 6  # strokes in the figure at rest
@@ -37,11 +34,12 @@ def draw_digit(
     return DrawDigit(data=page_data(dictionary, digits), lam=check_positive("lam", lam))
 
 
-class DrawDigit(anywidget.AnyWidget):
+class DrawDigit(LivePage):
     """The widget: everything is computed in the page, and what is drawn comes to the kernel when
     the pen rests. See :func:`draw_digit`.
     """
 
+    title, can = TITLE, "draw"
     _esm = module("draw_digit.js")
     _css = style("draw_digit.css")
     data = traitlets.Dict().tag(sync=True)
@@ -69,16 +67,6 @@ class DrawDigit(anywidget.AnyWidget):
         """Write the page, with these strokes and λ, as one file that needs no kernel."""
         digits = unpack(self.data["samples"]).double() / 255
         return write_draw_page(path, self.dictionary, digits, lam=self.lam)
-
-    def _ipython_display_(self, **_) -> None:
-        """Show the widget and, under it, a figure for a page without a kernel."""
-        from IPython.display import display
-
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        text = f"Live page “{TITLE}”: to draw, {RUN}."
-        display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
-        if not in_voila():
-            show(*self.still_figure())
 
     @styled
     def still_figure(self):

@@ -9,13 +9,10 @@ from torch import Tensor
 from ...operators import Dictionary
 from ...solvers import fista
 from ...validate import check_positive
-from ..extras import require
 from ..live import module, style, write_page
-from ..plots.style import BLACK, GREEN, GREY, VERMILION, headline, new_figure, show, styled
-from .panel import RUN, in_voila
+from ..plots.style import BLACK, GREEN, GREY, VERMILION, headline, new_figure, styled
+from .live import LivePage
 from .parts import number
-
-anywidget = require("anywidget", "the dual point to drag")
 
 TITLE = "Drag u: how high can you raise the floor?"
 REACH = 2.4  # the plane goes from −REACH to REACH
@@ -38,9 +35,10 @@ def dual_point(W: Tensor, y: Tensor, *, lam: float) -> DualPoint:
     return DualPoint(data=data, y=y.tolist(), u=start, lam=check_positive("lam", lam))
 
 
-class DualPoint(anywidget.AnyWidget):
+class DualPoint(LivePage):
     """The widget: everything is computed in the page. See :func:`dual_point`."""
 
+    title = TITLE
     _esm = module("dual.js")
     _css = style("dual.css")
     data = traitlets.Dict().tag(sync=True)
@@ -53,16 +51,6 @@ class DualPoint(anywidget.AnyWidget):
         """Write the page as one file that needs no kernel; returns its path."""
         data = self.data | {"y": self.y, "u": self.u, "lam": self.lam}
         return write_page(path, "dual", TITLE, {"data": data})
-
-    def _ipython_display_(self, **_) -> None:
-        """Show the widget and, under it, a figure for a page without a kernel."""
-        from IPython.display import display
-
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        text = f"Live page “{TITLE}”: to drag, {RUN}."
-        display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
-        if not in_voila():
-            show(*self.still_figure())
 
     @styled
     def still_figure(self):

@@ -9,14 +9,11 @@ from torch import Tensor
 from ...operators import Dictionary
 from ...solvers import fista
 from ...validate import check_positive
-from ..extras import require
 from ..live import module, style
 from ..live.point import REACH, START, TITLE, TOP, page_data, write_point_page
 from ..plots.latent_ebm import point_and_code
-from .panel import RUN, in_voila
+from .live import LivePage
 from .parts import number
-
-anywidget = require("anywidget", "the point to drag")
 
 CELLS = 90  # of the map at rest, along a side
 
@@ -31,11 +28,12 @@ def drag_point(dictionary: Dictionary, points: Tensor, *, lam: float) -> DragPoi
     return DragPoint(data=page_data(dictionary, points), lam=check_positive("lam", lam))
 
 
-class DragPoint(anywidget.AnyWidget):
+class DragPoint(LivePage):
     """The widget: everything is computed in the page, and y comes to the kernel when it rests. See
     :func:`drag_point`.
     """
 
+    title = TITLE
     _esm = module("energy_point.js")
     _css = style("energy_point.css")
     data = traitlets.Dict().tag(sync=True)
@@ -57,16 +55,6 @@ class DragPoint(anywidget.AnyWidget):
         """Write the page, with these atoms and λ, as one file that needs no kernel."""
         points = torch.tensor(self.data["points"], dtype=torch.float64)
         return write_point_page(path, self.dictionary, points, lam=self.lam)
-
-    def _ipython_display_(self, **_) -> None:
-        """Show the widget and, under it, a figure for a page without a kernel."""
-        from IPython.display import display
-
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        text = f"Live page “{TITLE}”: to drag, {RUN}."
-        display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
-        if not in_voila():
-            self.show_at_rest()
 
     def show_at_rest(self) -> None:
         """The figure: the map, the point, and the way from the origin to Wz."""
