@@ -36,9 +36,15 @@ from tools.panels import only_panels, tags
 
 ARTEFACTS = ROOT / "artefacts"
 FRONT_END, _, PYTHON = os.environ.get("FRONT_END", "lab").partition(":")
-NOTEBOOKS = {
-    text.stem: cells for text in texts() if (cells := only_panels(jupytext.read(text)).cells)
-}
+
+
+def notebooks_with(kind: str) -> dict[str, list]:
+    """By name, of each notebook that has such cells, those and the ones that they need."""
+    found = {text.stem: only_panels(jupytext.read(text), [kind]).cells for text in texts()}
+    return {name: cells for name, cells in found.items() if any(kind in tags(one) for one in cells)}
+
+
+NOTEBOOKS, LIVE = notebooks_with("slider"), notebooks_with("live")
 
 pytestmark = pytest.mark.browser
 lab_only = pytest.mark.skipif(FRONT_END != "lab", reason="looks at JupyterLab alone")
@@ -94,6 +100,7 @@ def server(chromium, tmp_path_factory):
     root = tmp_path_factory.mktemp("notebooks")
     ours = {"small": [SMALL], "failing": [SMALL, FAILING], "apart": [*APART, "print(len(W))"]}
     ours["boxes"] = [SMALL, BOXES, CHOICES]
+    ours |= {f"live-{name}": cells for name, cells in LIVE.items()}
     for name, cells in {**NOTEBOOKS, **ours}.items():
         write_notebook(root / f"{name}.ipynb", cells)
     scratch = tmp_path_factory.mktemp("jupyter")
@@ -201,6 +208,35 @@ def test_every_slider_of_every_notebook(page, server, name):
     assert page.locator(".rlv-export").inner_text() == f"{len(found)} pages"
     for place in range(len(found)):
         check_exported(page, server.root / f"{name}-{place}.html")
+
+
+LIVE_PAGES = ".rlv-draw, .rlv-dual, .rlv-point"
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_every_live_page_of_every_notebook(page, server, name):
+    """By keyboard, which moves nothing else; whole at 1366 pixels and at half of them."""
+    run_notebook(page, server, f"live-{name}.ipynb")
+    found = page.locator(LIVE_PAGES)
+    found.first.wait_for()
+    assert found.count() == sum("live" in tags(cell) for cell in LIVE[name])
+    cells = page.locator(".jp-Cell, .cell").count()
+    ARTEFACTS.mkdir(exist_ok=True)
+    for place, live in enumerate(found.all()):
+        handle = live.locator("[tabindex='0']").first
+        handle.scroll_into_view_if_needed()
+        before = live.inner_html()
+        handle.press("ArrowRight")
+        handle.press("ArrowDown")
+        page.wait_for_function(
+            "([one, was]) => one.innerHTML != was", arg=[live.element_handle(), before]
+        )
+        for zoom in (2, 1):
+            page.set_viewport_size({"width": 1366 // zoom, "height": 1200})
+            box = live.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 1366 // zoom
+            live.screenshot(path=ARTEFACTS / f"{FRONT_END}-{name}-live-{place}-zoom-{zoom}.png")
+    assert page.locator(".jp-Cell, .cell").count() == cells
 
 
 OUTPUTS = """() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells

@@ -50,12 +50,13 @@ def only_panels(notebook, kinds=("slider",)):
     their order.
     """
     kept, needed = [], set()
+    wanted = {*kinds, *(f"{kind}-setup" for kind in kinds)}
     imported = {name for cell in _code(notebook) for name in _imports(ast.parse(cell.source))}
     for cell in reversed(list(_code(notebook))):
         statements = ast.parse(cell.source).body
         changed = {name for one in statements for name in _changes(one) - imported | _sets(one)}
         settings = any(_is_setting(one, imported) for one in statements)
-        if {*kinds, "slider-setup"} & set(tags(cell)) or changed & needed or settings:
+        if wanted & set(tags(cell)) or changed & needed or settings:
             kept.insert(0, nbformat.v4.new_code_cell(cell.source, metadata=cell.metadata))
             for one in reversed(statements):
                 needed = (needed - _sets(one) if _is_sure(one) else needed) | _reads(one)
