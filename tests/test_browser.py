@@ -210,6 +210,11 @@ def test_every_slider_of_every_notebook(page, server, name):
         check_exported(page, server.root / f"{name}-{place}.html")
 
 
+# Each number of a page stands under its label, whatever the front end's own styles say of lists.
+UNDER_LABELS = """live => [...live.querySelectorAll('dl > div')].every(one => {
+    const [label, value] = [...one.children].map(child => child.getBoundingClientRect());
+    return label.bottom <= value.top + 1 && Math.abs(label.left - value.left) < 1;
+})"""
 LIVE_PAGES = ".rlv-draw, .rlv-dual, .rlv-point"
 
 
@@ -235,6 +240,7 @@ def test_every_live_page_of_every_notebook(page, server, name):
             page.set_viewport_size({"width": 1366 // zoom, "height": 1200})
             box = live.bounding_box()
             assert box["x"] >= 0 and box["x"] + box["width"] <= 1366 // zoom
+            assert live.evaluate(UNDER_LABELS)
             live.screenshot(path=ARTEFACTS / f"{FRONT_END}-{name}-live-{place}-zoom-{zoom}.png")
     assert page.locator(".jp-Cell, .cell").count() == cells
 
