@@ -163,7 +163,7 @@ class LISTA(nn.Module):
         lam: float | Tensor | None = None,
         gap: float | None = None,
     ) -> Tensor:
-        """Whether each code is provably as good as those of the training samples. Bool, () or (N,).
+        """Whether each code's bound is as low as those of the training samples. Bool, () or (N,).
 
         True where :meth:`relative_gap` is at most ``gap``; if that is not given, at most what 99 %
         of the training samples stayed under (:meth:`calibrate`). For the others there is

@@ -451,6 +451,7 @@ FORMULAS = {
     largest_lambda_signed: r"\lambda_{\max} = \max_j |w_j^\top y|",
     largest_lambda: r"\lambda_{\max} = \max_j w_j^\top y",
     stacked: r"""
+        D = \tfrac12\Vert z - \text{Enc}(y)\Vert^2
         \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1 + \tfrac{\alpha}{2}\Vert z - \text{Enc}(y)\Vert^2
         \tfrac12\Big\Vert \begin{pmatrix} y \\ \sqrt\alpha\,\text{Enc}(y)\end{pmatrix} - \begin{pmatrix} W \\ \sqrt\alpha\, I\end{pmatrix} z\Big\Vert^2 + \lambda\Vert z\Vert_1
     """,
