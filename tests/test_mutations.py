@@ -462,6 +462,21 @@ MUTATIONS = {
         {"place.remove(row)": "pass"},
         "test_progress.py::test_a_bar_comes_and_goes",
     ),
+    "a message at each step of a training": Mutation(
+        "progress.py",
+        {"BETWEEN = 0.1": "BETWEEN = 0.0"},
+        "test_progress.py::test_many_quick_steps_are_few_messages",
+    ),
+    "read the shipped trainings where longer ones are asked for": Mutation(
+        "course/settled.py",
+        {"if folder else shipped": "if False else shipped"},
+        "test_settled.py::test_what_is_shipped_is_trained_longer_too",
+    ),
+    "forget which live pages were shown": Mutation(
+        "course/widgets/live.py",
+        {"self.displayed[self.model_id] = self": "pass"},
+        "test_only_panels.py::test_what_a_kernel_has_shown_is_exported",
+    ),
     "send the middle of the ball, without noise": Mutation(
         "course/vae.py",
         {"self.mean + self.variance.sqrt() * noise": "self.mean + 0 * noise"},
