@@ -136,7 +136,7 @@ def energy_of(y, W, z, lam):
 #
 # <details><summary>Answer</summary>
 #
-# None. Every digit in the dictionary takes part, many with negative weight, to cancel one another: a fit, but no explanation. At a price of λ = 0.5 its energy
+# None. Every digit in the dictionary takes part, many with negative weight, to cancel one another: a close fit, but no explanation. At a price of λ = 0.5 its energy
 # is far above that of the *empty code* $z = 0$.
 # </details>
 
@@ -342,7 +342,8 @@ claim("ERR-5", L=L, exploded=exploded)
 #
 # $$c_j = \lambda\,\text{sign}(z_j) \;\text{ where } z_j \ne 0, \qquad |c_j| \le \lambda \;\text{ where } z_j = 0.$$
 #
-# These are the *optimality conditions* of $E$, after Karush, Kuhn and Tucker: KKT. An active atom correlates with the residual by exactly $\lambda$; an idle one by no more.
+# These are the *optimality conditions* of $E$, after Karush, Kuhn and Tucker: KKT. The residual's correlation with an active atom is exactly $\lambda$ in size and
+# has the sign of its weight; with an idle one it is no larger.
 #
 # <details><summary>Why? Also at the corner</summary>
 #
@@ -882,8 +883,7 @@ draw.atoms(strokes.W)
 # *variance* about the mean digit; what counts is the share of it that the reconstructions explain. (Below zero: worse than to answer «the mean digit» every time.)
 #
 # To compare with, at the same λ: the 256 digits of section 1 with codes ≥ 0, and 256 atoms of noise. And at the same *number of atoms in use*: the 256 digits with codes of either sign, whose λ is chosen for that;
-# and PCA with as many components. (Digits with codes ≥ 0 cannot use so many: even at λ near 0 only 18 stay.) An atom's *size* is the number of pixels that it covers: $1/\sum_i w_{ij}^4$, which is $p$ for an atom that is
-# even over $p$ pixels.
+# and PCA with as many components. (Digits with codes ≥ 0 cannot use so many: even at λ near 0 only 18 stay.) An atom's *size* is the number of pixels that it covers: $1/\sum_i w_{ij}^4$, which is $p$ for an atom of length one that is even over $p$ pixels.
 
 # %%
 size = Y_test.square().sum(1)
