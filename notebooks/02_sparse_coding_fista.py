@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 2 · Sparse coding with FISTA
 #
-# **You will take handwritten digits apart into a few pen strokes, with an algorithm of five lines that you write yourself, and
-# you will be able to prove how close to the best answer it came.**
+# **You will take handwritten digits apart into a few pen strokes, with an algorithm whose lines that matter you write yourself,
+# and you will be able to prove how close to the best answer it came.**
 #
 # *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
@@ -27,10 +27,10 @@
 # This notebook follows the parts on sparse coding and FISTA of Yann LeCun's lecture
 # [*Regularized Latent Variable Energy Based Models*](https://atcold.github.io/NYU-DLSP20/en/week08/08-2/) (NYU, 2020). Wherever it says
 # «the lecture says», it means the notes that Henry Steinitz, Rutvi Malaviya and Aathira Manoj took there. Each statement is measured
-# here; the cell's last line tells what came out. Where the notes need care is gathered in a section at the end.
+# here; a card under the cell tells what came out: it *holds*, or it is *corrected*. Where the notes need care is gathered in a section at the end.
 #
 # In the cells marked **Your turn** you replace the `...`. What you wrote is tried at once. Until it is right, the cells below go on with our function, so you can
-# also read first and write later.
+# also read first and write later. A question marked *Predict* has its answer folded under it: choose first, then unfold.
 #
 # | symbol | meaning | in code |
 # |---|---|---|
@@ -39,8 +39,8 @@
 # | $z \in \mathbb{R}^n$ | the *code*: how much of each atom; $\Vert z\Vert_0$ counts its non-zeros | `z`, a batch `Z` |
 # | $Wz$, $r$ | the *reconstruction*, and the *residual* $y - Wz$ that it leaves | `r` |
 # | $c$ | the *correlations* $W^\top r$ of the atoms with the residual | `c` |
-# | $\lambda \ge 0$ | the price of using an atom | `lam` |
-# | $E(y, z)$ | the energy: how badly $z$ explains $y$ | `energy_of`, `energy` |
+# | $\lambda \ge 0$ | the price per unit of weight: a code pays $\lambda\Vert z\Vert_1$ | `lam` |
+# | $E(y, z)$ | the energy: half the squared length of $r$, plus the price | `energy_of`, `energy` |
 # | $L$ | the largest eigenvalue of $W^\top W$ | `L` |
 #
 # An atom is *active* in a code where its weight is not zero, else it is *idle*. *Held-out* digits are digits that nothing was learned from.
@@ -104,6 +104,10 @@ draw.digits(Y_test[:10], "Ten digits that were kept aside")
 #
 # $$E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1, \qquad \Vert z \Vert_1 = \sum_j |z_j|.$$
 #
+# The first term is the *misfit*, the second the *price*. Why not charge for the number of non-zeros, $\Vert z\Vert_0$? Then, in general, nobody knows a way that is
+# much quicker than to try all sets of atoms, and 256 atoms have $2^{256}$ sets. With $\Vert z\Vert_1$ the energy is convex: where no small change helps, no change helps, so one can
+# walk downhill. And it makes zeros too, as section 2 shows.
+#
 # To *infer* the code of $y$ is to find the $z$ with the least energy. In statistics this problem is called the **lasso** (Tibshirani, 1996), in signal processing
 # *basis pursuit denoising* (Chen, Donoho and Saunders, 1998). It is the same minimum.
 #
@@ -132,8 +136,8 @@ def energy_of(y, W, z, lam):
 #
 # <details><summary>Answer</summary>
 #
-# None. Every digit in the dictionary takes part, many with negative weight, to cancel one another: a fit, but no explanation. At a price of λ = 0.5 its energy
-# is far above that of the empty code.
+# None. Every digit in the dictionary takes part, many with negative weight, to cancel one another: a close fit, but no explanation. At a price of λ = 0.5 its energy
+# is far above that of the *empty code* $z = 0$.
 # </details>
 
 # %%
@@ -142,13 +146,13 @@ y = Y_test[3]  # the 2
 lam = 0.5
 
 z_fit = torch.linalg.lstsq(W, y).solution
-print(f"non-zeros: {int((z_fit != 0).sum())} of 256, largest weight {float(z_fit.abs().max()):.1f}")
+print(f"non-zeros: {int((z_fit != 0).sum())} of 256, {int((z_fit < 0).sum())} of them negative")
 for name, price in (("λ = 0", 0.0), ("λ = 0.5", lam)):
     fit_energy, empty = (float(energy_of(y, W, one, price)) for one in (z_fit, 0 * z_fit))
     print(f"{name}: E = {fit_energy:.1f} of the fit, {empty:.1f} of the empty code")
 
 # %% [markdown]
-# The term $\lambda \Vert z \Vert_1$ charges for every weight. We need a way to minimise it together with the fit, and it has a corner at zero,
+# The term $\lambda \Vert z \Vert_1$ charges for every weight. We need a way to minimise it together with the misfit, and it has a corner at zero,
 # where there is no gradient.
 #
 # ## 2 · Shrinkage: the corner, solved once and for all
@@ -207,8 +211,17 @@ panels.shrink_panel(v=2.0, t=0.8)
 #
 # $$z(t+1) = \text{shrink}\Big(z(t) - \tfrac1L W^\top (W z(t) - y),\; \tfrac{\lambda}{L}\Big)$$
 #
-# The inside is a gradient step of length $1/L$ on $\tfrac12\Vert y - Wz\Vert^2$; the outside is shrinkage, for $\lambda\Vert z\Vert_1$. Its name is ISTA, *iterative
-# shrinkage-thresholding algorithm*.
+# The inside is a gradient step of length $1/L$ on $\tfrac12\Vert y - Wz\Vert^2$; the outside is shrinkage, for $\lambda\Vert z\Vert_1$.
+# Here $z(t)$ is the code after $t$ iterations (in section 2, $t$ was the price of one number), and $L$ is the largest eigenvalue of $W^\top W$; more on it below. Its name is ISTA, *iterative
+# shrinkage-thresholding algorithm* (Daubechies, Defrise and De Mol, 2004).
+#
+# <details><summary>Why shrink by λ/L, and why are the two steps right together?</summary>
+#
+# Let $g$ be the gradient of the misfit at $z(t)$, and move by $\Delta$. The misfit changes by exactly $g^\top \Delta + \tfrac12\Vert W\Delta\Vert^2$, which is at most $g^\top \Delta + \tfrac L2\Vert \Delta\Vert^2$. So take
+# the $\Delta$ that minimises this upper bound *plus the price* $\lambda\Vert z(t) + \Delta\Vert_1$, and call the new code $x$, which is $z(t) + \Delta$. Divided by $L$, and up to a constant, the sum is
+# $\tfrac12\Vert x - v\Vert^2 + \tfrac\lambda L\Vert x\Vert_1$, where $v$ is the end of the gradient step, $z(t) - g/L$. Entry by entry that is the problem of section 2, with the price $\lambda/L$: shrink $v$ by it.
+# The bound is exact for $\Delta = 0$, so the energy never rises.
+# </details>
 #
 # **Your turn.** Write one step, with your `shrink`.
 
@@ -246,7 +259,7 @@ print("iterations until z₂ is exactly zero:", [float(z[1]) for z in path[::2]]
 draw.half_steps(lambda z: energy(plane, y2.expand(len(z), 2), z, lam2), torch.stack(path), best2)
 
 # %% [markdown]
-# Blue goes downhill on the fit alone, red pulls towards the axes, and the two settle where neither wins. Now your step on a digit, beside the package's `ista`.
+# Blue goes downhill on the misfit alone, red pulls towards the axes, and the two settle where neither wins. Now your step on a digit, beside the package's `ista`.
 # The thick line is yours; the dots are the package's energies.
 
 # %%
@@ -277,26 +290,28 @@ same_ista = torch.allclose(Z_ista[-1], package.z, atol=1e-10)
 print("the package's ista gives the same code:", same_ista)
 
 # %% [markdown]
+# So the question of section 1 has an answer: 23 digits in place of 256, and at λ = 0.5 an energy of 15.51, where the least-squares code has 95.1 and the empty code 52.7.
+#
 # ### What is L?
 #
-# The notes use $1/L$ and do not say what $L$ is. It is the *Lipschitz constant* of the gradient: how fast $W^\top(Wz - y)$ can change with $z$, which is the
-# largest eigenvalue of $W^\top W$.
+# The notes use $1/L$ and do not say what $L$ is. It is the *Lipschitz constant* of the gradient: how fast $W^\top(Wz - y)$ can change with $z$. From $a$ to $b$ it
+# changes by $W^\top W(b - a)$, which is at most $L$ times as long as $b - a$, with $L$ the largest eigenvalue of $W^\top W$.
 #
-# **Predict:** what happens with a step of $1.9/L$? And of $2.1/L$?
+# **Predict:** what happens to the energy with a step of $1.9/L$, and of $2.1/L$: does it settle, or grow without end?
 #
 # <details><summary>Answer</summary>
 #
-# At 1.9/L nothing bad: up to 2/L the energy settles for every digit. Past it the energy *can* explode: at 2.1/L it does for 2 of these 20 digits, at 2.5/L for 19.
+# At 1.9/L nothing bad: up to 2/L the energy settles for every digit. Past it the energy *can* explode: of the 20 digits below, at 2.1/L it does for 2, at 2.5/L for 19.
 # </details>
 #
 # <details><summary>Why 2/L?</summary>
 #
 # Look along an eigenvector of $W^\top W$ with eigenvalue $\mu$. A gradient step of $c/L$ multiplies the error in that direction by $1 - c\,\mu/L$. Its size is at most 1
-# for every $\mu$ between 0 and $L$ just while $c \le 2$, and shrinkage never moves two codes apart. Past $2/L$ the direction with $\mu = L$ grows, with alternating sign.
-# (With $c = 1$ more is true: each step lowers the energy.)
+# for every $\mu$ between 0 and $L$ just while $c \le 2$, and shrinkage never moves two codes apart; so no step takes the code further from a best one.
+# Past $2/L$ the error in the direction with $\mu = L$ grows, with alternating sign.
 # </details>
 #
-# Drag $c$ from 1.5 past 2. On the right, each point is an eigenvalue.
+# Drag $c$ from 1.5 past 2. In the second picture each point is an eigenvalue. (Here $c$ is the number in $c/L$; from the next heading on it is again the correlations.)
 
 # %% tags=["slider"]
 panels.step_panel(dictionary, Y_test[:20], lam=lam)
@@ -318,8 +333,8 @@ claim("ERR-5", L=L, exploded=exploded)
 
 # %% [markdown]
 # Just past $2/L$ most samples survive: only the active atoms take part in the oscillation, and they alone may have a smaller $L$. Nobody should count on that.
-# The right picture also shows why ISTA is slow. One eigenvalue is large (all digits share their middle), the others are small, and with a step that suits the large one
-# the small ones creep: they are multiplied by nearly 1.
+# The second picture also shows why ISTA is slow. One eigenvalue is large (all digits share their middle), the others are small. With a step that suits the large one,
+# the error in the other directions hardly changes: it is multiplied by nearly 1.
 #
 # ### When is a code the best one?
 #
@@ -327,11 +342,12 @@ claim("ERR-5", L=L, exploded=exploded)
 #
 # $$c_j = \lambda\,\text{sign}(z_j) \;\text{ where } z_j \ne 0, \qquad |c_j| \le \lambda \;\text{ where } z_j = 0.$$
 #
-# These are the *optimality conditions* of $E$, after Karush, Kuhn and Tucker: KKT. An active atom correlates with the residual by exactly $\lambda$; an idle one by no more.
+# These are the *optimality conditions* of $E$, after Karush, Kuhn and Tucker: KKT. The residual's correlation with an active atom is exactly $\lambda$ in size and
+# has the sign of its weight; with an idle one it is no larger.
 #
 # <details><summary>Why? Also at the corner</summary>
 #
-# Change $z_j$ alone. The slope of the fit is $-c_j$. Where $z_j \ne 0$, the slope of the whole energy is $-c_j + \lambda\,\text{sign}(z_j)$, and it has to be zero. At the corner
+# Change $z_j$ alone. The slope of the misfit is $-c_j$. Where $z_j \ne 0$, the slope of the whole energy is $-c_j + \lambda\,\text{sign}(z_j)$, and it has to be zero. At the corner
 # $z_j = 0$ the energy has two slopes: $-c_j + \lambda$ to the right, which must not be negative, and $c_j + \lambda$ to the left, which must not be negative either. Together: $|c_j| \le \lambda$.
 #
 # Is that enough? $E$ is convex, and its corner part is a sum over the entries, so where no single entry can gain, no combination of them can: the code is a best one.
@@ -339,7 +355,7 @@ claim("ERR-5", L=L, exploded=exploded)
 # </details>
 #
 # **Your turn.** How far is a code from these conditions? Return the largest violation over its entries: $|c_j - \lambda\,\text{sign}(z_j)|$ for an active atom, what $|c_j|$ is above
-# $\lambda$ for an idle one.
+# $\lambda$ for an idle one. (`torch.where(a, b, c)` takes entries of `b` where `a` is true, else of `c`.)
 
 
 # %% tags=["exercise"]
@@ -368,7 +384,7 @@ start = max(violation(one, W, z, lam) for one, z in zip(twenty, 0 * Z_end, stric
 claim("FISTA-1", kkt=kkt, start=start)
 
 # %% [markdown]
-# The lecture's statement holds: a gradient step and shrinkage, repeated, end at the best code. But twenty *thousand* iterations! We will do better.
+# The lecture's statement holds: a gradient step and shrinkage, repeated, end at the best code. But the cell took twenty *thousand* iterations. Section 4 needs far fewer.
 #
 # ### The natural unit of λ
 #
@@ -399,16 +415,17 @@ def lambda_max(y, W):
 top = lambda_max(y, W)
 for part in (1.01, 0.99, 0.5, 0.1):
     count = int((fista(dictionary, y, float(part * top)).z != 0).sum())
-    print(f"λ = {part:4} λ_max: {count} atoms are active")
+    print(f"λ = {part:4} λ_max: active atoms {count}")
 print(f"λ_max is {top:.1f} for this digit; λ = 0.5 is {lam / top:.0%} of it")
 
 # %% [markdown]
-# Give λ as a share of $\lambda_{\max}$ when you compare samples or dictionaries of different scale.
+# Give λ as a share of $\lambda_{\max}$ when you compare samples or dictionaries of different scale: a sample twice as dark has twice the $\lambda_{\max}$, and at the same share a code with
+# the same zeros.
 #
 # ## 4 · FISTA: one line of momentum
 #
-# ISTA forgets where it came from. In a long, flat valley its steps are short and all point the same way, and $W^\top W$ has such valleys: similar digits
-# are nearly interchangeable. So take the step not from the last code, but from a point *ahead* of it, along the last move:
+# ISTA forgets where it came from. In a long, flat valley its steps are short and all point the same way, and our energy has such valleys: similar digits
+# are nearly interchangeable. So take the step not from the last code, but from a point $v(t)$ *ahead* of it, along the last move:
 #
 # $$v(t) = z(t) + \beta_t\,\big(z(t) - z(t-1)\big), \qquad \beta_t = \frac{\theta_t - 1}{\theta_{t+1}}, \quad \theta_{t+1} = \tfrac12\Big(1 + \sqrt{1 + 4\theta_t^2}\Big),\quad \theta_1 = 1.$$
 #
@@ -447,7 +464,7 @@ def look_ahead(z, z_last, theta, theta_next):
 # About 10: on ten digits ISTA needs a thousand iterations to come within 0.1 % of the least energy, FISTA about a hundred (measured below).
 # </details>
 #
-# Your FISTA is your ISTA step, taken from the point ahead.
+# Your FISTA is your ISTA step, taken from the point ahead. (The notes print the ISTA step under the name FISTA; the line of momentum is missing there.)
 
 
 # %%
@@ -542,13 +559,14 @@ faster = reached["FISTA"] < reached["ISTA"]
 claim("FISTA-3", median=list(median.values()), bounded=within, faster=faster)
 
 # %% [markdown]
-# FISTA is fast, as the lecture says. The restart pays off when the answer is wanted precisely: compare the three figures after 1000 iterations. Both curves stay below
+# FISTA is fast, as the lecture says. The restart pays off when the answer is wanted precisely: compare the three numbers after 1000 iterations (how far the worst
+# of the ten digits is above its least energy, as a share of it; below 1e-12 we do not count). Both curves stay below
 # their dashed bounds, which hold for any dictionary and are pessimistic for ours.
 #
 # ### How far from the best, if the best is not known?
 #
-# To draw these curves we had to solve the problem very exactly first. In practice nobody knows $E^*$. But one can *prove* that no code is better than some floor. Take any vector $u$ in the
-# space of the samples that keeps a promise to every atom: $|w_j^\top u| \le \lambda$. Then, for **every** code $z$ with residual $r$,
+# To draw these curves we had to solve the problem very exactly first. In practice nobody knows $E^*$. But one can *prove* that no code is better than some floor, a *lower bound*. Take any
+# vector $u$ in the space of the samples that keeps a promise to every atom: $|w_j^\top u| \le \lambda$. (Such a $u$ is called *feasible*.) Then, for **every** code $z$ with residual $r$,
 #
 # $$E(y, z) = \tfrac12\Vert r\Vert^2 + \lambda\Vert z\Vert_1 \;\ge\; \langle r, u\rangle - \tfrac12\Vert u\Vert^2 + \lambda\Vert z\Vert_1,$$
 #
@@ -557,13 +575,17 @@ claim("FISTA-3", median=list(median.values()), bounded=within, faster=faster)
 # $$\langle r, u\rangle + \lambda\Vert z\Vert_1 = \langle y, u\rangle + \sum_j \big(\lambda|z_j| - z_j\,w_j^\top u\big) \;\ge\; \langle y, u\rangle.$$
 #
 # Two lines, and the floor is proved: $E(y, z) \ge \langle y, u\rangle - \tfrac12\Vert u\Vert^2$. Finding the $u$ with the highest floor is the *dual problem*. It has a picture: the floor is
-# $\tfrac12\Vert y\Vert^2 - \tfrac12\Vert y - u\Vert^2$, so the best $u$ is the promised point that lies nearest to $y$. Here are three atoms in the plane.
+# $\tfrac12\Vert y\Vert^2 - \tfrac12\Vert y - u\Vert^2$, so the best $u$ is the feasible point that lies nearest to $y$.
+#
+# Here are three atoms in the plane. The green region holds all feasible $u$;
+# you can drag $u$, and $y$ too.
 #
 # **Predict:** what is the difference between $y$ and the best $u$?
 #
 # <details><summary>Answer</summary>
 #
-# It is $Wz$ for the best code $z$: the best $u$ is the residual of the best code. That residual keeps its promise to every atom; this is just what KKT says.
+# It is $Wz$ for the best code $z$: the best $u$ is the residual of the best code. By KKT that residual keeps the promise to every atom. And with it as $u$, both
+# inequalities above are equalities: $r$ is $u$, and $z_jw_j^\top u$ is $\lambda|z_j|$ for every active atom. So its floor is the least energy itself, and no floor can be higher.
 # </details>
 
 # %% tags=["live"]
@@ -608,7 +630,7 @@ def lower_bound(y, W, z, lam):
 # The promise breaks first. Until then the floor is proved, so it cannot be above the least energy. Beyond, the number may still lie below it, but nothing is proved any more; and in the end it lies above.
 # </details>
 #
-# Raise the floor yourself. Then let FISTA go on for more iterations and try again: how much of the residual can be kept?
+# Raise the floor yourself. Then let FISTA go on for more iterations and try again: how much of the residual can be kept? (In the second picture λ = 0.5 is at half the height.)
 
 # %% tags=["slider"]
 panels.bound_panel(dictionary, y, lam=lam)
@@ -623,17 +645,18 @@ print(f"one per cent apart after {near} iterations")
 print(f"the package stops after {int(run.iterations)}, certified to 1e-8: {bool(run.converged)}")
 
 # %% [markdown]
-# Every solver of the package returns this certificate for every sample, and stops on it.
+# Every solver of the package returns this *certificate* for every sample: its gap, as a share of its energy. It stops when the gap is small enough, above at 1e-8.
 #
 # ### Screening: what the gap says about single atoms
 #
 # The floor proves more than a number. Its best $u$ is the residual of the best code, and a $u$ whose gap is $g$ cannot be further from it than $\sqrt{2g}$. So if
-# $|w_j^\top u| + \Vert w_j\Vert\sqrt{2g} < \lambda$, atom $j$ is idle in the best code. It can be left out from now on, for good. This is the *gap-safe rule* (Ndiaye, Fercoq, Gramfort and Salmon, 2017), and
-# *screening* is what makes the fastest lasso solvers fast. How many of the atoms does it prove idle, and when?
+# $|w_j^\top u| + \Vert w_j\Vert\sqrt{2g} < \lambda$, atom $j$ is idle in the best code. It can be left out from now on, for good. This is the *gap-safe rule* (Ndiaye, Fercoq, Gramfort and Salmon, 2017),
+# and such *screening* is one of the things that make lasso solvers fast. How many of the atoms does it prove idle, and when? We try it on 200 digits, with the 256 digits as atoms and
+# with the 256 *strokes* that section 6 will learn. (Their codes are ≥ 0. Then the promise is only $w_j^\top u \le \lambda$, without the | |.)
 #
 # <details><summary>Why √(2g)?</summary>
 #
-# The floor is $\tfrac12\Vert y\Vert^2 - \tfrac12\Vert y - u\Vert^2$, and the best $u^*$ is the nearest promised point to $y$. The promised set is convex, so going from $u^*$ to another promised $u$ costs at least $\tfrac12\Vert u - u^*\Vert^2$
+# The floor is $\tfrac12\Vert y\Vert^2 - \tfrac12\Vert y - u\Vert^2$, and the best $u^*$ is the nearest feasible point to $y$. The feasible set is convex, so going from $u^*$ to another feasible $u$ costs at least $\tfrac12\Vert u - u^*\Vert^2$
 # of the floor; and the gap is at least that. Then $|w_j^\top u^*|$ is at most $|w_j^\top u| + \Vert w_j\Vert\,\Vert u - u^*\Vert$. If that is below λ, KKT at the best code says that atom $j$ is idle.
 # </details>
 
@@ -660,15 +683,17 @@ for name, (d, price, sign) in cases.items():
     idle[name] = float(rest.double().mean())
     wrong += sum(int((one & ~rest).sum()) for one in found)
 draw.screened(proved, idle, ks)
+print("proved after 200 iterations:", *(f"{one[3]:.0%} of {n}" for n, one in proved.items()))
 print(f"atoms proved idle that are active: {wrong}")
 
 # %% [markdown]
-# Nine atoms of ten are idle. At first nothing can be proved; after 200 iterations more than half of all atoms are proved idle (of the strokes of section 6 even 84 %), and in the end nearly all that are.
+# Nine atoms of ten are idle. At first nothing can be proved; after 200 iterations more than half of all atoms are proved idle (57 %; of the strokes 84 %),
+# and in the end nearly all that are.
 #
 # ## 5 · What a sparse code looks like
 #
 # **The lecture says** that sparse coding approximates the data with a piecewise linear function. There are two ways to read that, and both are true. The first is about the code: let $y$ walk in a
-# straight line from one digit to another and watch its code $z(y)$.
+# straight line from one digit ($s = 0$) to another ($s = 1$) and watch its code $z(y)$. (This $s$ says how far $y$ has walked; it is not the scale of the residual.)
 #
 # **Predict:** is each entry a straight line, a smooth curve, or something with corners?
 #
@@ -704,8 +729,9 @@ panels.kink_panel(few, Y_test[[3, 5]], names, lam=lam)
 
 # %% [markdown]
 # So $z(y)$ is piecewise *affine* (straight pieces with an offset, from the λ in the equations), like the output of a ReLU network. The same holds along another line: fix $y$ and let λ fall from
-# $\lambda_{\max}$ to the one that is wanted. Between two kinks the code is a straight line that one linear system gives, and the next kink is where the first entry reaches zero or the first correlation reaches
-# λ. To walk from kink to kink in this way is the **homotopy method** (Osborne, Presnell and Turlach, 2000); LARS (Efron, Hastie, Johnstone and Tibshirani, 2004) is nearly the same walk. It solves the problem exactly, for *all* λ.
+# $\lambda_{\max}$ to the one that is wanted. Between two kinks the code is a straight line that one linear system gives, and the next kink is where the first active entry reaches zero, or the first
+# idle atom's correlation reaches λ or −λ. To walk from kink to kink in this way is the **homotopy method** (Osborne, Presnell and Turlach, 2000); LARS (Efron, Hastie, Johnstone and Tibshirani, 2004) is nearly the
+# same walk. It solves the problem exactly, for *all* λ.
 #
 # The second reading is about the data: each reconstruction lies in the subspace that its few active atoms span, and another digit uses another subspace. So the digits are approximated by a *union of many
 # small flat pieces*, where PCA has one flat piece for all. We measure that at the end of the next section, with atoms that deserve it.
@@ -716,17 +742,17 @@ panels.kink_panel(few, Y_test[[3, 5]], names, lam=lam)
 #
 # $$\min_W \sum_i \min_{z_i} \; \tfrac12\Vert y_i - Wz_i\Vert^2 + \lambda\Vert z_i\Vert_1 ,$$
 #
-# by turns: infer codes for a batch with the atoms at hand, then improve the atoms for these codes.
+# by turns: infer codes for a batch of digits with the atoms at hand, then improve the atoms for these codes (Olshausen and Field, 1996; in batches: Mairal and others, 2009).
 #
 # ### Why the atoms must be normalised
 #
 # One thing must be settled first.
 #
-# **Predict:** double all atoms and halve all codes. What happens to $Wz$, and to the penalty? So, left alone, what will learning do to $W$, to $z$, and to the zeros in $z$?
+# **Predict:** double all atoms and halve all codes. What happens to $Wz$, and to the price? So, left alone, what will learning do to $W$, to $z$, and to the zeros in $z$?
 #
 # <details><summary>Answer</summary>
 #
-# $Wz$ stays, the penalty is halved. So learning makes the atoms longer and longer and the codes smaller and smaller. The penalty fades, and with it the zeros.
+# $Wz$ stays, the price is halved. So learning makes the atoms longer and longer and the codes smaller and smaller. The price fades, and with it the zeros.
 # </details>
 #
 # The lecture's remedy is to normalise $W$ and $z$ after each step. For this there are two rules. The notes say that both are divided by the sum of the lengths of the atoms. The usual rule
@@ -776,7 +802,7 @@ claim("ERR-6", both=change[divide_both], inverse=change[unit_columns])
 # %% [markdown]
 # Does the change of $Wz$ matter? Train with each rule, on 300 digits and 64 atoms. Each round infers the codes, fits $W$ to them by least
 # squares, then applies the rule. One point needs care. The notes' rule leaves atoms of length about 1/64. Their correlations, and so $\lambda_{\max}$, are 64 times smaller, and a fair price is 64 times smaller too.
-# We try it at both.
+# We try the notes' rule at both prices.
 
 
 # %%
@@ -832,9 +858,9 @@ claim("SC-3", grown=sizes[:, -1, 0], free=free, held=held, notes=notes, **more, 
 # ### 256 strokes
 #
 # Now learn 256 atoms from 4000 digits. One small change makes them readable: ink only adds up, so demand that codes **and** atoms be ≥ 0. For the codes
-# this just cuts shrinkage at zero: $\max(v - t, 0)$. The atoms start as digits.
+# only shrinkage changes; how, is exercise 1 at the end. The atoms start as digits.
 #
-# Three starts are learned here; the figures below are theirs. The pictures, and the panels from here on, show start 1 as it came out once and is kept with the course. Learned again elsewhere, single
+# Three starts are learned here; the numbers below are theirs. The pictures, and the panels from here on, show start 1 as it came out once and is kept with the course. Learned again elsewhere, single
 # pixels come out differently (the last bits of a sum differ from machine to machine, and hundreds of steps make much of them), but what the atoms can do does not.
 
 # %%
@@ -858,8 +884,7 @@ draw.atoms(strokes.W)
 # *variance* about the mean digit; what counts is the share of it that the reconstructions explain. (Below zero: worse than to answer «the mean digit» every time.)
 #
 # To compare with, at the same λ: the 256 digits of section 1 with codes ≥ 0, and 256 atoms of noise. And at the same *number of atoms in use*: the 256 digits with codes of either sign, whose λ is chosen for that;
-# and PCA with as many components. (Digits with codes ≥ 0 cannot use so many: even at λ near 0 only 18 stay.) An atom's *size* is the number of pixels that it covers: $1/\sum_i w_{ij}^4$, which is $p$ for an atom that is
-# even over $p$ pixels.
+# and PCA with as many components. (Digits with codes ≥ 0 cannot use so many: even at λ near 0 only 18 stay.) An atom's *size* is the number of pixels that it covers: $1/\sum_i w_{ij}^4$, which is $p$ for an atom of length one that is even over $p$ pixels.
 
 # %%
 size = Y_test.square().sum(1)
@@ -904,7 +929,7 @@ claim(
 )
 
 # %% [markdown]
-# They are strokes: nearly every atom covers a fraction of the pixels that a digit does (in the picture a handful still look like a whole 0, 4 or 8). And they rebuild digits that nobody learned from better
+# They are strokes: nearly every atom covers a fraction of the pixels that a digit does (in the picture about a dozen still look like a whole 0, 4, 6, 7 or 8). And they rebuild digits that nobody learned from better
 # than as many principal components or as many whole digits, and far better than noise. «Nearly» is a fair word for it; what is missing is mostly fine detail.
 #
 # ### Few at a time: a union of subspaces
@@ -916,7 +941,8 @@ claim(
 #
 # <details><summary>Answer</summary>
 #
-# About 6 % with its own strokes, about 40 % with the others. And of 1000 digits no two use the same set of strokes: a thousand digits, a thousand subspaces.
+# About 6 % with its own strokes, about 40 % with the others, on average over 200 digits (the black lines in the picture are medians).
+# And of 1000 digits no two use the same set of strokes: a thousand digits, a thousand subspaces.
 # </details>
 
 # %%
@@ -959,11 +985,11 @@ draw.stroke_by_stroke(y, strokes.W, Z_strokes[3], stages=(1, 2, 3, 5, 8, 13, 20,
 #
 # <details><summary>Answer</summary>
 #
-# Fewer strokes, a paler and coarser digit; the fit term grows, and the price term grows first and falls later, when few weights are left to pay for. Nothing is left from $\lambda_{\max}$ on.
+# Fewer strokes, a paler and coarser digit; the misfit grows; the price grows first and falls later, when few weights are left to pay for. Nothing is left from $\lambda_{\max}$ on.
 # </details>
 #
-# For codes ≥ 0 an atom enters only with a positive correlation, so $\lambda_{\max} = \max_j w_j^\top y$, without the | |. The panel shows λ as a share of it. Drag the slider
-# (or focus it and use the arrow keys); every position is a fresh solve, started from the last code.
+# For codes ≥ 0 an atom enters only with a positive correlation, so $\lambda_{\max} = \max_j w_j^\top y$, without the | |. The panel shows λ as a share of it. In the residual, red is ink
+# that is missing and blue is ink too much. Drag the slider (or focus it and use the arrow keys); every position is solved anew, starting from the last code.
 
 # %% tags=["slider"]
 called = [f"{k + 1}: a {int(label)}" for k, label in enumerate(digits.labels[4003:4013])]
@@ -972,8 +998,8 @@ panels.sparse_coding_panel(strokes, Y_test[3:13], lam=lam_strokes, nonnegative=T
 # %% [markdown]
 # ## 8 · Draw your own digit
 #
-# Draw with a mouse, a pen or a finger, or pick a digit with the keyboard and move it with the arrow keys. Each change is solved anew in the page itself, and the certified gap
-# says how far its code can be from the best one. The strokes that act under your pen light up.
+# Draw with a mouse, a pen or a finger, or pick a digit with the keyboard and move it with the arrow keys. Each change is solved anew in the page itself, and the duality gap
+# says how far the energy of its code can be above the least. The strokes that act under your pen light up.
 #
 # **Predict:** take away the largest stroke of your digit with a click. Does its place stay empty? What happens to the energy?
 #
@@ -1071,8 +1097,8 @@ twice = printed_energy(z_iteration, 2 * lam) / 2 / energy(dictionary, y, z_itera
 claim("ERR-3", excess=printed_excess, twice=twice.abs())
 
 # %% [markdown]
-# **«Alternately optimizes the two terms.»** Neither term is optimised on its own: the gradient step only *improves* the fit, and shrinkage
-# balances $\lambda\Vert z\Vert_1$ against staying close. Doing what the words say, the best fit and then the least $\Vert z\Vert_1$, gives $z = 0$ at once.
+# **«Alternately optimizes the two terms.»** Neither term is optimised on its own: the gradient step only *lowers* the misfit, and shrinkage
+# balances $\lambda\Vert z\Vert_1$ against staying close. Doing what the words say, the least misfit and then the least $\Vert z\Vert_1$, gives $z = 0$ at once.
 
 
 # %% tags=["claim:ERR-4"]
@@ -1084,7 +1110,7 @@ after_gradient = (W.T @ y) / L  # the first gradient step, from z = 0
 after_shrinkage = shrink(after_gradient, lam / L)
 E_turns = energy(dictionary, y, 0 * z_fit, lam)  # the fit at its best, then ‖z‖₁ at its best: 0
 fits = [fit(after_gradient), fit(z_fit)]
-print(f"fit after a gradient step {fits[0]:.1f}, at its best {fits[1]:.2f}")
+print(f"misfit after a gradient step {fits[0]:.1f}, at its best {fits[1]:.2f}")
 print(f"‖z‖₁ after shrinkage {after_shrinkage.abs().sum():.1f}, at its best 0")
 claim("ERR-4", E=[E_turns, E_best], fit=fits, price=after_shrinkage.abs().sum())
 
@@ -1095,12 +1121,12 @@ claim("ERR-4", E=[E_turns, E_best], fit=fits, price=after_shrinkage.abs().sum())
 # - ISTA: a gradient step of $1/L$, then shrinkage by $\lambda/L$, where $L$ is the largest eigenvalue of $W^\top W$. FISTA: the same from a point ahead.
 # - Any $u$ with $|w_j^\top u| \le \lambda$ for all atoms gives a floor under every code's energy. The gap to it tells how good a code is without knowing the best one.
 # - The code is a piecewise affine function of the sample; the data are approximated by a union of small subspaces.
-# - In learning, atoms need a fixed length, or the penalty is dodged.
+# - In learning, atoms need a fixed length. Else they grow, the codes shrink, and the price stops making zeros.
 #
 # ## What breaks
 #
 # - **A step past 2/L** can explode; a bound on $L$ that is too small does the same.
-# - **Two conventions of the ½** give twice the λ. Check which one a paper or a library uses before comparing (scikit-learn's `Lasso` also divides by the number of rows).
+# - **Two conventions of the ½** give twice the λ. Check which one a paper or a library uses before comparing (scikit-learn's `Lasso` also divides the misfit by the number $d$ of rows of $W$).
 # - **λ above λ_max** gives the empty code. Choose λ as a share of λ_max when data or atoms change scale.
 # - **Nearly equal atoms** make $L$ large and the valleys long: more iterations, and codes that jump between twins.
 #

@@ -62,7 +62,7 @@ class DualPoint(LivePage):
         figure, axes = new_figure(1, 3, height=3.3)
         told = [_draw(ax, W, y, one, self.lam) for ax, one in zip(axes, points, strict=True)]
         headline(figure, f"At rest: three u; the least energy is {number(float(best.energy))}")
-        return figure, f"A plane with the set of promised u, and three u. {'; '.join(told)}."
+        return figure, f"A plane with the set of feasible u, and three u. {'; '.join(told)}."
 
 
 def _draw(ax, W: Tensor, y: Tensor, u: Tensor, lam: float) -> str:
