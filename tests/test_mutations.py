@@ -470,7 +470,7 @@ MUTATIONS = {
     "read the shipped trainings where longer ones are asked for": Mutation(
         "course/settled.py",
         {"if folder else shipped": "if False else shipped"},
-        "test_settled.py::test_what_is_shipped_is_trained_longer_too",
+        "test_settled.py::test_shipped_trainings_are_read_elsewhere_where_told_so",
     ),
     "forget which live pages were shown": Mutation(
         "course/widgets/live.py",

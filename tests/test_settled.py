@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from rlvebm_utils.course.settled import VARIABLE, length
+from rlvebm_utils.course.settled import ELSEWHERE, VARIABLE, kept, length
 from tools import settled
 from tools.settled import Measured
 
@@ -97,6 +97,13 @@ def test_what_is_shipped_is_trained_longer_too(tmp_path, monkeypatch):
     for _ in range(2):
         assert settled.longer(text, folder) == {"SC-1": Measured("differs", "a loss of 0.02")}
     assert asked == [(["-m", "tools.trainings"], "4")]
+
+
+def test_shipped_trainings_are_read_elsewhere_where_told_so(tmp_path, monkeypatch):
+    monkeypatch.delenv(ELSEWHERE, raising=False)
+    assert kept(tmp_path / "a.json") == tmp_path / "a.json"
+    monkeypatch.setenv(ELSEWHERE, str(tmp_path / "longer"))
+    assert kept(tmp_path / "a.json") == tmp_path / "longer" / "a.json"
 
 
 def test_every_shipped_training_is_read_by_a_notebook_that_is_found():
