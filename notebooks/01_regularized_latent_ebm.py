@@ -10,7 +10,7 @@
 # # 1 · Regularised latent-variable energy-based models
 #
 # **You will see the upper half of a handwritten digit and predict the lower half: first with one blurred answer, then with many. On the way
-# you will meet the one danger of models that may choose freely, and the one number that holds it, λ.**
+# you will meet the one danger of models that may choose freely, and the one number that limits it, λ.**
 #
 # *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
@@ -41,7 +41,7 @@
 # | $E(x, y, z)$ | the energy: low when the three fit together | `E` |
 # | $F(x, y) = \min_z E(x, y, z)$ | the energy when the best $z$ is chosen | `F` |
 # | $W$ | a *dictionary*; its columns are called *atoms* | `W` |
-# | $\lambda \ge 0$ | the price of using the code | `lam` |
+# | $\lambda \ge 0$ | the price of one unit of the code | `lam` |
 
 # %%
 # On Colab this fetches the helper package; anywhere else it does nothing.
@@ -109,8 +109,9 @@ labels_train, labels = digits.labels[:4000], digits.labels[4000:]
 
 # %% [markdown]
 # A network learns to predict $y$ from $x$ by least squares. We call it Pred. It has one hidden layer; dropout keeps it from learning the training
-# digits by heart. It is trained three times, from three random starts (*seeds*): what differs between them is chance. And it is
-# trained once more for half as long: what differs there would be a matter of patience, not of the model.
+# digits by heart. It is trained three times, from three random starts (*seeds*): what differs between them is chance. And from each start it is
+# also trained for half as long: what differs there shows how much more training would change. (In the code `length(32)` is 32, unless you
+# ask for longer trainings everywhere; `track` draws the progress bar.)
 #
 # **Predict:** the upper half is an arch. The digit could be a 2, 3, 8, 9 or 0. What will a network that minimises the squared error draw below it:
 # (a) the most frequent of these digits, (b) one of them at random, (c) something between all of them?
@@ -119,6 +120,8 @@ labels_train, labels = digits.labels[:4000], digits.labels[4000:]
 #
 # (c). When several lower halves are possible, their *mean* has the least expected squared error, and the mean of a 2 and a 9 is a grey
 # picture that is neither. The picture in section 8 shows it; the numbers below measure the grey.
+#
+# Why the mean? Let $m$ be the mean of the possible $y$. For any answer $a$ the expected ‖y − a‖² is the expected ‖y − m‖², which no answer changes, plus ‖m − a‖²: the mixed term has the mean zero. So $a = m$ is best.
 #
 # </details>
 
@@ -165,7 +168,7 @@ print(f"grey in a true half {grey(y):.0f}, in a prediction {grey(pred(x)):.0f}")
 
 # %% [markdown]
 # The network knows something: its error is little more than half that of the mean lower half. But it answers in grey, three times as much of it as there is in a true
-# half. That is no lack of training: one function of $x$ cannot give two answers.
+# half. Half of the training gives 14.6 in place of 14.0, so more training still helps a little. It cannot take the grey away: one function of $x$ cannot give two answers.
 #
 # ## 2 · An energy, and a variable that nobody observes
 #
@@ -181,14 +184,15 @@ show_diagram("latent_ebm")
 # %% [markdown]
 # $$E(x, y, z) = C\big(y, \mathrm{Dec}(\mathrm{Pred}(x), z)\big) + \lambda R(z), \qquad F(x, y) = \min_z E(x, y, z).$$
 #
+# Pred turns $x$ into the hidden numbers $h$, and the *decoder* Dec makes a prediction $\bar y$ of $h$ and $z$. $C$ is the cost of the difference between $y$ and $\bar y$, and $R$, the *regulariser*, is the cost of the code.
 # When $y$ is known, $z$ is *inferred*: it is whatever makes the energy least. When $y$ is not known, each $z$ gives another prediction.
 #
 # To *see* an energy, take a $y$ of two numbers and no $x$ at all. $C$ is half the squared error, the decoder adds up atoms, $\mathrm{Dec}(z) = Wz = \sum_j z_j w_j$, and
-# $R(z) = \Vert z\Vert_1 = \sum_j |z_j|$ charges for every weight:
+# $R(z) = \Vert z\Vert_1 = \sum_j |z_j|$, the *L1 norm*, charges for every weight:
 #
 # $$E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1 .$$
 #
-# The first term is the *misfit*, the second the *price*, and $F(y) = \min_z E(y, z)$ is a landscape over the plane.
+# The first term is the *misfit*, the second the *price* of the code; λ is the price of one unit of ‖z‖₁. And $F(y) = \min_z E(y, z)$ is a landscape over the plane.
 #
 # **Your turn.** Write this energy. `z` may be one code or a table with a code in each row, so write `z @ W.T` for $Wz$, and sum over the last dimension.
 
@@ -231,14 +235,14 @@ lam_star = 0.1
 # ### Drag y
 #
 # Drag the white point, or focus the map and use the arrow keys. The orange line walks along the atoms to $Wz$; the dashed line is what is missing. Then take over: move the three
-# entries of the code yourself, and try to get below $F(y)$. All of it is computed in the page; it works without a kernel.
+# entries of the code yourself, and try to get below $F(y)$. All of it is computed in the page; on the course's site it moves without a kernel.
 #
 # **Predict** first: (1) y lies on a ray. Is anything missing at the best code? (2) y lies exactly between two rays, at length 1. What does the walk cost there,
 # compared with a y of the same length on a ray: less, the same, or about twice as much?
 #
 # <details><summary>Answer</summary>
 #
-# (1) Yes: the walk stops λ short of y. The last bit of the way would cost more, λ per step, than it saves. (2) About twice as much: between two rays, 60° from each, the
+# (1) Yes: the walk stops λ short of y. A short step $s$ of the walk costs λs, and saves about $s$ times what is missing: once λ is missing, the next step no longer pays. (2) About twice as much: between two rays, 60° from each, the
 # point is $w_1 + w_2$, so the code needs two entries of 1 instead of one. That is why the map is dark along the atoms and bright between them.
 #
 # </details>
@@ -284,7 +288,8 @@ for point in held_out[:4]:
 #
 # ## 3 · The trap: a code that can do anything
 #
-# From here on we *learn* the atoms too, by turns: the best codes for the atoms at hand, then the best atoms for these codes, kept at length 1.
+# From here on we *learn* the atoms too, by turns: the best codes for the atoms at hand, then the best atoms for these codes (least squares, by the pseudo-inverse),
+# kept at length 1. Why length 1? With atoms ten times as long, a code a tenth as large would do the same work, and the price would be evaded.
 
 
 # %%
@@ -342,9 +347,11 @@ draw.energy_maps(
 )
 
 # %% [markdown]
-# That is the trap of latent variables, and learning walks right into it: learning lowers the energy of the data, and a model that gives zero to all is a perfect answer
+# The white line bounds the points with F < 0.05. On the left there is none: all points are below.
+#
+# That is the trap of latent variables, and learning does not avoid it: learning lowers the energy of the data, and a model that gives zero to all is a perfect answer
 # to that demand. Something must make low energy *scarce*. Here it is the price of the code: at λ = 0.1 the energy grows with ‖z‖₁, slowly along the
-# atoms, and faster between them, where two atoms must be paid for one.
+# atoms, and faster between them, where two atoms must be paid for instead of one.
 #
 # ## 4 · What λ buys
 #
@@ -380,10 +387,10 @@ def auc(low, high):
 # </details>
 
 # %% [markdown]
-# One more thing is needed for a fair comparison: a scale. Put $y = \lambda y'$ and $z = \lambda z'$ into $E$: what comes out in front, and which price is left inside? λ is a **ruler**: changing it zooms
+# One more thing is needed for a fair comparison: a scale. Put $y = \lambda y'$ and $z = \lambda z'$ into $E$: which factor comes out in front, and what then stands in front of $\Vert z'\Vert_1$? λ is a **ruler**: changing it zooms
 # the same landscape.
 #
-# **Your turn.** `F1` is a function that gives $F$ at the price 1. Return $F(y)$ at the price λ > 0. (There is no dictionary in the arguments: no new minimisation is needed.)
+# **Your turn.** `F1` is a function that gives $F$ at λ = 1. Return $F(y)$ at any λ > 0. (There is no dictionary in the arguments: no new minimisation is needed.)
 
 
 # %% tags=["exercise"]
@@ -409,7 +416,7 @@ largest = (zoomed - F(plane[::50], 0.5)).abs().max()
 print(f"F_λ(y) and λ² F₁(y/λ) differ by less than 1e-5 on the map: {bool(largest < 1e-5)}")
 
 # %% [markdown]
-# So only λ/‖y‖ matters. We compare at one length: the held-out data and 300 random directions, all scaled to length 1. A *control* is a model that should fail: twelve random
+# So only λ/‖y‖ matters. We compare at one length: the held-out data and 300 random directions, all scaled to length 1. Two *controls*, models that should fail: twelve random
 # atoms with codes of either sign, and the three learned atoms turned by 60°, into the gaps.
 #
 # **Predict:** for which λ is the AUC of the learned atoms the highest: (a) small λ, near 0, (b) some λ in the middle, (c) it is the same for all λ between 0 and 1?
@@ -447,7 +454,10 @@ half = [auc(F(on_rays, v, half_three), F(anywhere, v, half_three)) for v in lams
 claim("EBM-3", level=level, area=area, auc=learned, half_auc=half, random=random, turned=turned)
 
 # %% [markdown]
-# The statement holds, and the control shows that it is not enough: **scarcity alone is not knowledge.** For the random atoms the low-energy set shrinks just as well, and their AUC is that of chance.
+# The AUC of the learned atoms is 0.95 and not 1, for some of the random directions lie close to a ray. The turned atoms come nearer to ½ for λ above ½: the data is 60° from their nearest atom, so $w_j^\top y$ is ½, and a λ above
+# that leaves the codes of the data empty.
+#
+# The statement holds, and the controls show that it is not enough: **scarcity alone is not knowledge.** For the random atoms the low-energy set shrinks just as well, and their AUC is that of chance.
 # The atoms have to point where the data is.
 #
 # ### Drag λ
@@ -459,6 +469,7 @@ claim("EBM-3", level=level, area=area, auc=learned, half_auc=half, random=random
 # <details><summary>Answer</summary>
 #
 # (c). Twelve atoms and their negatives point in so many directions that no direction is much cheaper than another. The curve around the circle is nearly flat.
+# The table under the slider gives its values.
 #
 # </details>
 
@@ -466,9 +477,19 @@ claim("EBM-3", level=level, area=area, auc=learned, half_auc=half, random=random
 shown = {"3 learned atoms, z ≥ 0": (three, True), "12 random atoms": (random12, False)}
 energy_map_panel(shown, data, lam=lam_star, level=level)
 
+# %%
+angle = torch.arange(360.0).deg2rad()
+circle = torch.stack([angle.cos(), angle.sin()], 1)
+print(f"F on the unit circle at λ = {lam_star:g}; highest / lowest")
+print("angle in degrees        ", "".join(f"{a:6d}" for a in range(0, 360, 30)))
+for name, model in shown.items():
+    around = F(circle, lam_star, *model)
+    row = "".join(f"{float(one):6.2f}" for one in around[::30])
+    print(f"{name:25}{row}   {float(around.max() / around.min()):.2f}")
+
 # %% [markdown]
-# How does one *choose* λ? Not by this landscape, whose ranking is the same for all prices below ‖y‖. In practice λ is set by what the codes are for: by the number of non-zeros that one wants, or
-# by the error on held-out data of the task that follows. The natural scale is $\lambda_{\max}$, the price from which on a sample's best code is empty (here ‖y‖ on a ray); notebook 2 computes it.
+# How does one *choose* λ? Not by this landscape, whose ranking is the same for all λ below ‖y‖. In practice λ is set by what the codes are for: by the number of non-zeros that one wants, or
+# by the error on held-out data of the task that follows. The natural scale is $\lambda_{\max}$, the λ from which on a sample's best code is empty (here ‖y‖ on a ray); notebook 2 computes it.
 
 # %% [markdown]
 # ## 5 · Bowls and valleys
@@ -519,7 +540,7 @@ def F_one_hot(y, W):
 # - decodes *one* number, $F(y) = \min_z \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2$ over $z \in [-1, 1]$: a **bent line**;
 # - decodes *two* numbers between −1 and 1: a **bent sheet**.
 #
-# Both are trained together with an *encoder*, a network that proposes $z$ for a $y$, and with random noise on its proposal: Gaussian, of size 0.02, for the line and the sheet alike. The sheet is also trained with other noises, for later. We train many networks side by
+# Both are trained together with an *encoder*, a network that proposes $z$ for a $y$; the two are moved so that the misfit at the proposal falls. Random noise is added to each proposal: Gaussian, of size 0.02, for the line and the sheet alike. The sheet is also trained with other noises, for later. We train many networks side by
 # side: each weight matrix gets one more dimension, for the number of the network.
 
 
@@ -640,11 +661,12 @@ three_shares = [(F_one_hot(plane, v) < 0.01).double().mean() for v in lines]
 print("bent line, three starts:", ", ".join(f"{share:.0%}" for share in three_shares))
 
 # %% [markdown]
-# The bowl has little low-energy area, but the data is not in it. The bent line puts the data at the bottom of a narrow valley: low where the
+# The bowl has little low-energy area, but the data is not there. The bent line puts the data at the bottom of a narrow valley: low where the
 # data is, high elsewhere; this is what an energy should look like. The bent sheet has lower energy on the data still, and so has everything around the data: more than twice the area of the line. The trap again, with a code of only *two*
-# numbers, because $y$ has two. For one-hot codes the number of atoms K is what λ was: more choices, more low-energy area, lower energy of the data.
+# numbers, because $y$ has two. For one-hot codes the number of atoms K plays the part of λ, the other way round: a larger K, like a smaller λ, means more low-energy area and lower energy of the data.
 #
-# The theorem about bowls, put to the test, for the rivals too: is F at most the mean of its ends, halfway between 3000 random pairs of points?
+# The theorem is about the first model only. Are its rivals bowls too? We take 3000 random pairs of points: is F halfway at most the mean of F at the two ends? One pair where it is not proves that a model is no bowl. (For the first
+# model the answer is known; there the test checks the computation.)
 
 # %%
 ends = 3 * torch.rand(2, 3000, 2, generator=torch.Generator().manual_seed(2)) - 1.5
@@ -653,13 +675,13 @@ for name, f in rivals.items():
     print(f"{name:22} convex: {bool(above.max() < 1e-4)}")
 
 # %% [markdown]
-# What use is a bowl, then? Two things save sparse coding. In 784 dimensions the bowl has very many sides, and it is low along all combinations of *few* atoms and high along others. And the
+# What use is a bowl, then? Two things save sparse coding. In the 200 dimensions of half a digit the bowl has very many sides, and it is low along all combinations of *few* atoms and high along others. And the
 # energy is used for more than to tell data from the rest: the *code* is the result. In the model of half digits below, Pred moves the bowl to a new place for every $x$.
 #
 # ### Drag the noise
 #
 # The sheet was trained at six noises. The more noise lies on the code, the less the decoder can rely on its last digits: two codes that are nearly equal can no longer be
-# told apart. The lines on the right are the sheet, its two numbers held in turn.
+# told apart. Beside the map (in the picture at rest, below it) are lines on the sheet: $z_1$ is held along the blue ones, $z_2$ along the orange ones.
 #
 # **Predict:** as the noise grows from 0 to 0.3, the share of the map with $F < 0.01$ (a) stays, for the decoder can still reach everything, (b) falls towards that of the bent line?
 #
@@ -667,7 +689,7 @@ for name, f in rivals.items():
 #
 # (b). Without noise a corner of the sheet that no data uses costs nothing. With noise every code comes out a little elsewhere, so the sheet draws back to where the data is. It does not become
 # a line: between the turns of the spiral it stays low. At 0.3 the noise costs accuracy too: the mean F of the data rises. So noise limits a
-# code without a price on it. Section 11 says how much, in bits.
+# code without a price on it, as long as its numbers stay between −1 and 1. Section 11 says how much, in bits.
 #
 # </details>
 
@@ -684,6 +706,9 @@ for s, one, other in zip(noises, sheets, half_sheets, strict=True):
     print(f"{s:<7} {both[0]:27.0%} {both[1]:28.0%}")
 
 # %% [markdown]
+# The table counts on every seventh point of the map, so it may differ from the map by one percentage point. At noise 0.02 the training is not over: the area was 44 % after half of it and is 38 % now. Read that row as "after 1600 steps".
+# The order of the rows is the same in both columns.
+#
 # ## 6 · Energy collapse, and the two ways out
 #
 # The flat map at λ = 0 and the plain of the sheet are the same failure. It has a name, **energy collapse**: a training that only *lowers the energy of the data* has no reason to
@@ -691,8 +716,8 @@ for s, one, other in zip(noises, sheets, half_sheets, strict=True):
 #
 # LeCun divides all of energy-based learning by the cure:
 #
-# - **contrastive** methods push the energy *up* at points that are not data. Here: random points of the square, pushed up to a margin of 0.1;
-# - **regularised** methods limit the *volume* of space that can have low energy, so that pushing down on the data lifts the rest by itself. Here: the sheet with noise on its code. λ, few atoms and one-hot codes are
+# - **contrastive** methods push the energy *up* at points that are not data. Here: 200 new random points of the square at each step. Those below a *margin* of 0.1 are pushed up; the others are left alone;
+# - **regularised** methods limit the *volume* of space that can have low energy, so that what the data gets is not there for the rest. Here: the sheet with noise on its code. λ, few atoms and one-hot codes are
 #   others of this kind.
 
 
@@ -722,7 +747,7 @@ def train_energy(push_up, steps, margin=0.1, seed=0):
 #
 # <details><summary>Answer</summary>
 #
-# (b). The cheapest way to be zero on the spiral is to be zero nearly everywhere: it takes only small weights and one bias. Nothing pulls the other way.
+# (b), nearly. An output of zero everywhere would be a perfect answer to what was asked, and nothing pulls the other way. The energy does not reach zero everywhere: at the top right it stays highest.
 #
 # </details>
 
@@ -757,12 +782,13 @@ for (name, f), other in zip(ways.items(), halves, strict=True):
     )
 
 # %% [markdown]
-# Both ways help here, and each has its cost. The contrastive one needs points to push on: 200 random points cover a square, but no number of them covers 200 dimensions, so there everything hangs on *which* points are
+# Both ways help here, and each has its cost. The contrastive one needs points to push on: random points cover a square, but no number of them covers 200 dimensions, so there everything depends on *which* points are
 # pushed. The regularised one needs no such points, but it asks for a decoder and a limited code. The rest of the lecture, and of this course, goes the second way.
 #
-# The collapsed network still has a high AUC: its tiny energies are a little lower on the data than elsewhere. A ranking alone does not show a collapse; the size of the numbers does.
+# The collapsed network still has a high AUC: its tiny energies are a little lower on the data than elsewhere. And the noisy sheet's AUC is lower than that, because on the
+# inside of the spiral its energy is as near zero as on the data. A ranking alone does not show a collapse; the size of the numbers does.
 #
-# Look at the pictures too. The contrastive network takes short cuts between the turns, where few random points pushed. The noisy sheet fills the inside of the spiral. Neither is perfect, and each fails in its own way.
+# Look at the pictures too. The contrastive network takes short cuts between the turns, where few random points pushed, and it misses part of the spiral: its mean F of the data is the highest of the three. The noisy sheet fills the inside of the spiral. Neither is perfect, and each fails in its own way.
 #
 # ## 7 · Temperature: from the best z to all z
 #
@@ -773,7 +799,7 @@ for (name, f), other in zip(ways.items(), halves, strict=True):
 # Why so? Because probabilities come out of it. If $p(y, z)$ is proportional to $e^{-\beta E(y, z)}$, then summing over the unknown $z$ gives $p(y)$ proportional to $e^{-\beta F_\beta(y)}$: the free energy is to $y$ what the energy is to the pair.
 # We let all codes together have the measure $\int dz = 1$; then, for K codes that count alike, the integral is a *mean* over them.
 #
-# **Your turn.** The last dimension of `E` holds the energies of K codes. Return $F_\beta = -\tfrac1\beta\log\big(\tfrac1K\sum_k e^{-\beta E_k}\big)$. With β = 1000 the exponentials become 0 for a computer:
+# **Your turn.** Here `E` is a table of numbers; its last dimension holds the energies of K codes. Return $F_\beta = -\tfrac1\beta\log\big(\tfrac1K\sum_k e^{-\beta E_k}\big)$. With β = 1000 the exponentials become 0 for a computer:
 # `torch.logsumexp` computes the logarithm of a sum of exponentials without ever writing them down.
 
 
@@ -820,14 +846,15 @@ for beta in (0.01, 1.0, 10.0, 100.0, 1000.0, 10000.0):
 # %% [markdown]
 # ### Drag β
 #
-# The map shows $F_\beta$ of the bent line, less its least value (a constant changes no comparison). On the right, the cut along $y_2 = 0$ between its two limits. In the list there is also the choice among 16 atoms: its
+# The map shows $F_\beta$ of the bent line, less its least value (a constant changes no comparison). Beside it (in the picture at rest, below it) is the cut along $y_2 = 0$: $F_\beta$ in blue, between its two limits, the mean E in orange and
+# the least E in grey. In the list there is also the choice among 16 atoms: its
 # $e^{-\beta F_\beta}$ is a mixture of 16 Gaussians of variance 1/β.
 #
 # **Predict:** when β is small, where is the lowest point of the map: on the spiral, or somewhere near its middle?
 #
 # <details><summary>Answer</summary>
 #
-# Near its middle. All codes speak alike, and the point with the least *mean* energy is the mean of the spiral. It is the blurred answer of section 1 once more: hot is blurred, cold commits.
+# Near its middle. All codes speak alike, and the point with the least *mean* energy is the mean of all $\mathrm{Dec}(z)$. It is the blurred answer of section 1 once more: hot is blurred, cold commits.
 #
 # </details>
 
@@ -843,8 +870,8 @@ temperature_panel(choices, curl, betas=betas, beta=50.0)
 #
 # $$F_\beta(y) \le \int q(z)\, E(y, z)\, dz + \frac1\beta \int q(z) \log q(z)\, dz .$$
 #
-# The right side is the **variational free energy** of $q$: the mean energy, plus a price for a $q$ that is concentrated (the second integral is minus its entropy; it is 0 for a $q$ that spreads over all codes). In notebook 7, $q$ is a fuzzy ball around
-# the code that the encoder proposes, and the price is its KL divergence; the negative of the whole is what the literature calls the *ELBO*.
+# The right side is the **variational free energy** of $q$: the mean energy, plus a price (not that of λ) for a $q$ that is concentrated (the second integral is minus its entropy; it is 0 for a $q$ that spreads over all codes). In notebook 7, $q$ is a fuzzy ball around
+# the code that the encoder proposes, and the price is its KL divergence, which section 11 defines; at β = 1 the negative of the whole is what the literature calls the *ELBO*.
 #
 # <details><summary>Why?</summary>
 #
@@ -869,7 +896,7 @@ for name, log_q in (balls | {"q ∝ exp(−βE)": -beta * E_here}).items():
     )
 
 # %% [markdown]
-# Too small a ball costs too much, too large a ball fits badly, and the best one is shaped like $e^{-\beta E}$. Everywhere else in this notebook β = ∞: $F = \min_z E$.
+# Too small a ball costs too much, too large a ball fits badly, and the best $q$ of all is proportional to $e^{-\beta E}$: its sum is $F_\beta$ itself. Everywhere else in this notebook β = ∞: $F = \min_z E$.
 
 # %% [markdown]
 # ## 8 · Back to the digits: many answers
@@ -903,7 +930,7 @@ used = (train_codes != 0).sum(1).double().mean()
 print(f"a code has {dictionary.n_atoms} entries; on average {used:.0f} are not zero")
 
 # %% [markdown]
-# First infer $z$ for a few held-out digits. Here $y$ is given, and the minimisation looks at it.
+# λ = 0.3 was chosen by the number of non-zeros, as section 4 said. First infer $z$ for ten held-out digits. Here $y$ is given, and the minimisation looks at it.
 
 # %%
 some_x, some_y = x[:10], y[:10]
@@ -923,7 +950,8 @@ print(f"with the best z: {energy(dictionary, some_y - pred(some_x), some_z, lam)
 #
 # Now the real question: $y$ is *not* known. How does one sample $z$ for a new $x$? The energy alone does not tell: it says which codes are cheap, not which are likely for this $x$, and most cheap codes mean nothing. Three common answers: learn a
 # network that gives a distribution of $z$ (notebook 7), sample from $e^{-\beta E}$ with a learned energy, or *borrow*. We borrow: take the training digits whose upper halves look most like $x$, and use *their* inferred codes with *our* Pred(x). That gives a fan of
-# predictions $\bar y_k = \mathrm{Pred}(x) + Wz_k$.
+# predictions $\bar y_k = \mathrm{Pred}(x) + Wz_k$. The picture shows six of 64: the nearest digit's, then each time the one that differs most from those already shown. Its ten columns are the upper halves whose neighbours agree least
+# on a class.
 
 
 # %%
@@ -1015,7 +1043,7 @@ claim("EBM-1", **now, **halved, grey=greys, half_grey=half_greys)
 # %% [markdown]
 # The lecture's statement holds: one $x$, many $z$, many different predictions, and the truth is near one of them. Two things that it does not tell:
 #
-# - **Which z matters.** Codes of random digits give a fan too, and it covers less.
+# - **Which z matters.** Codes of random digits give a fan too, and it covers less. From eight guesses on even that fan beats the mean: best-of-k rewards any spread. So look at the distance between the curves, not only at the dashed line.
 # - **A guess is still grey.** Pred is three times as grey as a true half (a little less so the longer it trains), and a guess still more than twice. Adding strokes to a blurred
 #   picture does not take all the blur away. Better decoders do more; the principle is the same.
 #
@@ -1110,7 +1138,7 @@ for name, found in (rows_of | {"Pred alone": alone}).items():
     print(f"{name:10}  {told_apart}   ({found['true'].mean():.1f})")
 
 # %% [markdown]
-# Shuffled pixels and noise are told from the truth in 98 % of the pairs or more. A *digit of another class* is harder: strokes are cheap wherever they are, so a small λ excuses a wrong lower half as gladly as
+# Shuffled pixels and noise are told from the truth in 98 % of the pairs or more. A *digit of another class* is harder: strokes are cheap wherever they are, so a small λ accepts a wrong lower half as easily as
 # the right one; the AUC only rises to that of Pred alone. What the latent variable buys here is not a better judge of classes but many predictions, and a much lower energy for the truth.
 #
 # **One more limit.** With *few atoms* even a free code cannot reach everything.
@@ -1137,7 +1165,8 @@ draw.balls(torch.tensor([[1.0, 0.35], [0.0, 0.9]]), torch.tensor([1.5, 0.3]))
 # %% [markdown]
 # The L1 ball is the smallest *convex* set that holds the unit vectors of the axes and their negatives, so its corners are codes with a single non-zero. Contours often touch a corner first, and at a corner an entry is exactly zero.
 #
-# The second half of the story is one number at a time: minimise $\tfrac12(x - v)^2 + t\,R(x)$, the *proximal operator* of $R$.
+# The second half of the story is one number at a time: minimise $\tfrac12(x - v)^2 + t\,R(x)$. Here $x$ is any number, not the upper half; $v$ is the value that the data alone would give, and
+# $t$ is what one unit of $R$ costs. The function that takes $v$ to the best $x$ is the *proximal operator* of $R$. For L1 it is `soft_threshold`, which notebook 2 derives; for ½x² the derivative $x - v + tx$ is zero at $v/(1+t)$.
 #
 # **Your turn.** Write it for L0: $R(x) = 1$ if $x \ne 0$, else 0. Only two answers can be best, $x = 0$ and $x = v$. What does each cost?
 
@@ -1177,7 +1206,7 @@ draw.proxes(v, proxes, t)
 # <details><summary>Answer</summary>
 #
 # Equal. If the active atoms were linearly dependent, one could move weight between them without changing $Wz$, and in one of the two directions ‖z‖₁ would not grow, until an entry becomes 0. So there is a best code
-# whose atoms are independent, and for atoms learned from data it is the only one. Counting non-zeros *is* measuring a dimension.
+# whose atoms are independent, and unless the atoms are in a very special position it is the only one. Counting non-zeros *is* measuring a dimension. This is a theorem; what is measured below is that the computed codes obey it.
 #
 # </details>
 
@@ -1210,9 +1239,10 @@ ridge = min(int((z != 0).sum(1).min()) for z in l2)  # with ½λ‖z‖² in pla
 draw.dimensions(prices, nonzeros, ranks.double().mean(1), ridge)
 
 # %% [markdown]
-# With a squared L2 norm all 256 atoms stay in use whatever the price.
+# With a squared L2 norm all 256 atoms stay in use whatever λ is.
 #
-# A stand-in is not the real thing, though. How often does L1 find the atoms that L0 would choose? For 12 atoms one can try all subsets. For each size $m$ we know the best subset; we
+# A stand-in is not the real thing, though. How often does L1 find the atoms that L0 would choose? For 12 atoms one can try all subsets, so we take 12 at random
+# of the 40 that agree most with the sample. A sample here is a residual $r$ as above; we write $y$ for it. For each size $m$ we know the best subset; we
 # follow λ down until $m$ atoms are active, refit their weights, and compare how much of the sample each choice *explains*: how far the best fit by these atoms brings the misfit below $\tfrac12\Vert y\Vert^2$.
 #
 # $m = 1$ is left out: the first atom that enters is the one with the largest $|w_j^\top y|$, and that *is* the best single atom. Two controls: the $m$ atoms with the largest $|w_j^\top y|$, and the mean over *all* subsets, that is, a random one.
@@ -1272,16 +1302,16 @@ ours = {"used": nonzeros, "same": same[0], "share": by_l1, "largest": by_size, "
 claim("EBM-4", span=agree, ridge=ridge, **ours, **twins)
 
 # %% [markdown]
-# So L1 counts dimensions exactly, seldom finds *the* best subset, and loses little by that: half as much as taking the largest $|w_j^\top y|$ does, and far less than a random choice.
+# So L1 counts dimensions exactly, finds *the* best subset in a quarter of the cases, and loses little by that: half as much as taking the largest $|w_j^\top y|$ does, and far less than a random choice.
 #
 # ## 11 · Noise limits a code too
 #
-# **The lecture says** that adding noise to $z$ while limiting its L2 norm also limits its information. You saw it work on the sheet. *Information* can be counted, in bits. We build it up in three steps.
+# **The lecture says** that adding noise to $z$ while limiting its L2 norm (its usual length, $\Vert z\Vert$) also limits its information. You saw it work on the sheet. *Information* can be counted, in bits. We build it up in three steps.
 #
 # **Step 1: who sent this?** K messages have K code vectors, the *centres* $c_1, …, c_K$. One is sent, all equally likely, and noise is added: $z = c + \sigma\varepsilon$ with Gaussian $\varepsilon$. So each message is not a point but a fuzzy *ball*. Given
 # $z$, the probability that centre $k$ was sent is proportional to $e^{-\Vert z - c_k\Vert^2 / 2\sigma^2}$.
 #
-# **Your turn.** `z` has M received points in its rows, `centres` has K. Return the table (M, K) of these probabilities; each row sums to 1.
+# **Your turn.** `z` has M received points in its rows, `centres` has K. Return the table (M, K) of these probabilities, which are called *posterior*; each row sums to 1.
 
 
 # %% tags=["exercise"]
@@ -1329,6 +1359,8 @@ def bits(p, K):
 # About 0.5 (0.486). Being right in 84 % of the cases is worth much less than 0.84 bits, because one does not know *which* 84 %.
 #
 # </details>
+#
+# In the picture, the ball at −1 is blue and the one at 1 orange, each drawn with the highest value 1; the second curve is the bits against $\log_{10}\sigma$, and the dot on it is where the slider stands.
 
 # %% tags=["slider"]
 two_balls_panel(sigma=1.0, sigmas=[0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.6, 2.0, 3.0, 5.0])
@@ -1351,7 +1383,8 @@ for sigma in (0.3, 1.0, 3.0):
 # <details><summary>Why is the KL a bound?</summary>
 #
 # Let $m$ be the true density of all $z$ together. The bits that get through are the mean of $\log_2(\text{ball}/m)$. Put any density $g$ in place of $m$: the mean of $\log_2(\text{ball}/g)$ is larger, by the mean of $\log_2(m/g)$ under $m$, which is the divergence of $m$ from
-# $g$ and never negative. For balls $N(c, \sigma^2 I)$ whose centres have the covariance Σ, and the Gaussian with the covariance $\Sigma + \sigma^2 I$, it is $\tfrac12\log_2\det(I + \Sigma/\sigma^2)$. It equals the capacity where Σ is a multiple of $I$.
+# $g$ and never negative. For balls $N(c, \sigma^2 I)$ whose centres have the covariance Σ, and the Gaussian with the covariance $\Sigma + \sigma^2 I$, it is $\tfrac12\log_2\det(I + \Sigma/\sigma^2)$. It equals the capacity where Σ is a multiple of $I$, and is below it
+# otherwise: a mean of logarithms is at most the logarithm of the mean.
 #
 # </details>
 #
@@ -1396,7 +1429,7 @@ def measured(sigma, P, seed=0):
 #
 # <details><summary>Answer</summary>
 #
-# Measured ≤ KL ≤ capacity, always. They part at small noise: theory then offers 26 bits, but 2000 digits hold only 11, and a code cannot carry what is not there. At large noise all three meet.
+# Measured ≤ KL ≤ capacity, always (but for the chance in the measurement). They part at small noise: theory then offers 26 bits, but 2000 digits hold only 11, and a code cannot carry what is not there. At large noise all three meet.
 #
 # </details>
 
@@ -1427,7 +1460,7 @@ claim("EBM-5", capacity=cap, KL=bound, bits=through, budgets=[runs[0] for runs i
 # An open experiment: there is no solution below.
 #
 # **Data that a bowl can and cannot describe.** Replace `my_data` by data of your own: two crossing lines, a ring, five rays, a cloud beside the origin. Choose the number of atoms and λ. Before you run it, write down the AUC that you expect of held-out data against
-# random directions *of the same lengths*. Which data get an AUC near 1, and for which can no linear decoder with L1 do it? Then give the same data to `k_means`, and to a bent line (`curl` is what `train_decoders` trains on).
+# random directions, all *scaled to length 1*: only λ/‖y‖ counts, and with mixed lengths the AUC would mostly compare lengths. Which data get an AUC near 1, and for which can no linear decoder with L1 do it? Then give the same data to `k_means`, and to a bent line (`curl` is what `train_decoders` trains on).
 
 
 # %%
@@ -1440,8 +1473,8 @@ def my_data(n, generator):
 
 mine, mine_new = (my_data(300, torch.Generator().manual_seed(s)) for s in (0, 1))
 my_atoms, my_lam = learn_atoms(mine, 4, 0.1, rounds), 0.1
-elsewhere = anywhere * mine_new.norm(dim=1, keepdim=True)
-my_auc = auc(F(mine_new, my_lam, my_atoms), F(elsewhere, my_lam, my_atoms))
+mine_at_one = nn.functional.normalize(mine_new)  # length 1, as the random directions
+my_auc = auc(F(mine_at_one, my_lam, my_atoms), F(anywhere, my_lam, my_atoms))
 print(f"AUC of held-out data: {my_auc:.2f}")
 
 # %% [markdown]
