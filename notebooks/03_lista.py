@@ -146,7 +146,7 @@ def multiply_adds(d, n, iterations):
 # <details><summary>Answer</summary>
 #
 # More than 100 times. An iteration costs 32 times as much: $50^2$ multiply–adds with 50 atoms, and with 400, where $2dn$ is the cheaper way, 80 000. And four times as
-# many iterations are needed: the more atoms resemble one another, the larger is $L$, and the shorter are steps of $1/L$.
+# many iterations are needed. The eigenvalues of $W^\top W$ add up to $n$ (atoms have length 1), and at most $d$ of them are not zero. So with more atoms the largest, $L$, grows, and the steps of $1/L$ become shorter.
 #
 # </details>
 
@@ -185,8 +185,8 @@ growth_n, growth_d, growth_learned = (
 claim("LISTA-1", growth_n=growth_n, growth_d=growth_d, growth_learned=growth_learned)
 
 # %% [markdown]
-# **The lecture says** that FISTA is too expensive for large sets of high-dimensional data. Two factors grow: the cost of an iteration, and how many are needed. Learned atoms are cheaper in absolute numbers,
-# since they resemble one another less than patches do; the growth is nearly the same. And all this is one patch: a photograph of a megapixel has about a million of them, one around each pixel.
+# **The lecture says** that FISTA is too expensive for large sets of high-dimensional data. Two factors grow: the cost of an iteration, and how many are needed. Learned atoms are cheaper in absolute numbers:
+# they resemble one another less than patches do, so $L$ is smaller; the growth is nearly the same. And all this is one patch: a photograph of a megapixel has about a million of them, one around each pixel.
 #
 # ## 2 · An encoder that guesses the code
 #
@@ -1186,7 +1186,7 @@ def lam_for(c, lam):
 # - **Another λ**, or samples of another contrast: the network does not know. Scaled thresholds help at a larger λ and do harm at a smaller one.
 # - **More rounds than it was trained for**: the learned recurrence need not have the best code as its fixed point.
 # - **A single layer** has no competition between atoms: each coefficient is computed as if the others were not there.
-# - **A test set cut from the training images** flatters: neighbouring patches share their edges.
+# - **A test set cut from the training images** can flatter: neighbouring patches share their edges. So whole photographs are held out here.
 # - **A certificate used to reject**: it is loose for rough codes. Use it to decide when to stop.
 #
 # ## Appendix A · The published figure
