@@ -128,6 +128,7 @@ def ruler():
 
 def shrinkage():
     close(soft_threshold(Z, 0.3), shrink(Z, 0.3))
+    close(soft_threshold(3 * Z, 3 * 0.3), 3 * soft_threshold(Z, 0.3))
     assert not torch.equal(shrink(Z, 0.3), Z)
 
 
@@ -430,7 +431,10 @@ FORMULAS = {
         F_\lambda(y) = \lambda^2 F_1(y/\lambda)
         E(cy, cz; c\lambda) = c^2 E(y, z; \lambda)
     """,
-    shrinkage: r"\text{shrink}(v, t) = \text{sign}(v)\,\max(|v| - t,\, 0)",
+    shrinkage: r"""
+        \text{shrink}(v, t) = \text{sign}(v)\,\max(|v| - t,\, 0)
+        \text{shrink}(cv, c\theta) = c\,\text{shrink}(v, \theta)
+    """,
     ista_step: r"""
         z(t+1) = \text{shrink}\Big(z(t) - \tfrac1L W^\top (W z(t) - y),\; \tfrac{\lambda}{L}\Big)
         z - \tfrac1L W^\top(Wz - y) = \tfrac1L W^\top y + S z
@@ -462,9 +466,9 @@ FORMULAS = {
         z - \tfrac1L(Mz - W^\top y) = z - 2z + \tfrac1L W^\top W z + \tfrac1L W^\top y = W_e^\top y - S z
     """,
     negative_where_atoms_agree: r"M_{ij} = -w_i^\top w_j",
-    coupled_step: r"z(k) = \text{shrink}_\theta\big(z(k-1) + A^\top(y - Wz(k-1))\big)",
+    coupled_step: r"z(k) = \text{shrink}\big(z(k-1) + A^\top(y - Wz(k-1)),\ \theta\big)",
     learned_step: r"""
-        z(k) = \text{shrink}_{\theta_k}\big(z(k-1) + \alpha_k A_k^\top(y - B_k z(k-1))\big)
+        z(k) = \text{shrink}\big(z(k-1) + \alpha_k A_k^\top(y - B_k z(k-1)),\ \theta_k\big)
         W_e = \alpha_k A_k
         S = I - \alpha_k A_k^\top B_k
     """,

@@ -80,7 +80,7 @@ BOTH_ROWS = (tensor([[2.0, -1.0], [0.0, 1.0]]), tensor([[1.0, 0.0], [0.5, 2.0]])
 EXERCISES = {
     "multiply_adds": Exercise(
         like=multiply_adds,
-        on=[(100, 50, 10), (100, 400, 10), (25, 50, 0)],
+        on=[(100, 50, 10), (100, 150, 10), (100, 400, 10), (25, 50, 0)],
         mistakes=[
             Mistake(
                 "n² is the cheaper way only below 2d atoms: take min(n², 2dn).",
@@ -221,6 +221,14 @@ EXERCISES = {
                 lambda d, n, K: K * d * n + (K - 1) * n * n,
             ),
             Mistake(
+                "W_eᵀy is computed once, not in each round; and S is used K − 1 times.",
+                lambda d, n, K: K * (d * n + n * n),
+            ),
+            Mistake(
+                "A free S is no product of two thin matrices: it costs n², even where 2dn is less.",
+                lambda d, n, K: d * n + (K - 1) * min(n * n, 2 * d * n),
+            ),
+            Mistake(
                 "A free S is one n × n matrix: n² a round. (2dn is the product AᵀB.)",
                 lambda d, n, K: d * n + (K - 1) * 2 * d * n,
             ),
@@ -251,6 +259,15 @@ EXERCISES = {
             Mistake(
                 "The sign: an atom that explains something takes it away from the others, I − AᵀW.",
                 lambda A, W: torch.eye(2) + A.T @ W,
+            ),
+            Mistake(
+                "1 − AᵀW takes every entry from 1; the identity, torch.eye(n), has ones on its "
+                "diagonal only.",
+                lambda A, W: 1 - A.T @ W,
+            ),
+            Mistake(
+                "A is (d × n) as W is: its transpose stands before W.",
+                lambda A, W: torch.eye(W.shape[1]) - A @ W,
             ),
             Mistake("The identity is missing: what z had must stay.", lambda A, W: -A.T @ W),
         ],

@@ -119,9 +119,9 @@ def signs(excess: Mapping[str, Sequence[float]], at_zero: float) -> None:
     ax.set_yticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
     ax.set_title("With + it reaches the best code; with − it settles somewhere else")
     ax.legend(loc="center right", bbox_to_anchor=(1, 0.4))
-    ends = "; ".join(f"{name} ends at {100 * v[-1]:.1g} %" for name, v in excess.items())
+    ends = "; ".join(f"{name} ends at {100 * v[-1]:.2g} %" for name, v in excess.items())
     style.show(
-        figure, f"Excess against iteration: {ends}; the empty code is at {100 * at_zero:.2g} %."
+        figure, f"Excess against iteration: {ends}; the empty code is at {100 * at_zero:.0f} %."
     )
 
 
@@ -284,13 +284,18 @@ def other_lambda(ratios: Sequence[float], full: Tensor, half: Tensor) -> None:
     ax.legend(fontsize=9, loc="upper right", title="dashed: half of the training")
     ax.set_title("Scaled thresholds help where λ is larger, and do harm where it is smaller")
     told = "; ".join(
-        f"{name} " + ", ".join(f"{rough(values[i])} at {at}" for at, i in PLACES.items())
-        for name, values in zip(names, full, strict=True)
+        f"{name} " + ", ".join(f"{say(values[i])} at {at}" for at, i in PLACES.items())
+        for name, values, say in zip(names, full, (rough, rough, whole), strict=True)
     )
     style.show(figure, f"Excess against the ratio of test λ and training λ: {told}.")
 
 
 PLACES = {"½": 2, "1": 4, "2": 6}
+
+
+def whole(share: float) -> str:
+    """A share that no training changes: in whole percent."""
+    return f"{100 * float(share):.0f} %"
 
 
 def rough(share: float) -> str:
