@@ -23,7 +23,8 @@
 # - count in bits what a noisy code lets through.
 #
 # **You need** linear algebra, gradients, and a little PyTorch. No sparse coding: how the codes are computed is the subject of
-# [notebook 2](02_sparse_coding_fista.ipynb). **Time** 90 minutes with the exercises; all cells together run in a few minutes.
+# [notebook 2](02_sparse_coding_fista.ipynb). **Time** an hour to read, as long again for the exercises and the panels (a good place for a break is after section 7);
+# all cells together run in a few minutes.
 #
 # This notebook follows the first part of Yann LeCun's lecture [*Regularized Latent Variable Energy Based Models*](https://atcold.github.io/NYU-DLSP20/en/week08/08-2/)
 # (NYU, 2020). Wherever it says «the lecture says», it means the notes that Henry Steinitz, Rutvi Malaviya and Aathira Manoj took there. Each statement is
@@ -184,11 +185,11 @@ show_diagram("latent_ebm")
 # %% [markdown]
 # $$E(x, y, z) = C\big(y, \mathrm{Dec}(\mathrm{Pred}(x), z)\big) + \lambda R(z), \qquad F(x, y) = \min_z E(x, y, z).$$
 #
-# Pred turns $x$ into the hidden numbers $h$, and the *decoder* Dec makes a prediction $\bar y$ of $h$ and $z$. $C$ is the cost of the difference between $y$ and $\bar y$, and $R$, the *regulariser*, is the cost of the code.
+# Pred turns $x$ into the hidden numbers $h$, and the *decoder* Dec makes a prediction $\bar y$ of $h$ and $z$. $C$ is the cost of the difference between $y$ and $\bar y$, and $R$, the *regulariser*, is the cost of the code (the dashed path).
 # When $y$ is known, $z$ is *inferred*: it is whatever makes the energy least. When $y$ is not known, each $z$ gives another prediction.
 #
 # To *see* an energy, take a $y$ of two numbers and no $x$ at all. $C$ is half the squared error, the decoder adds up atoms, $\mathrm{Dec}(z) = Wz = \sum_j z_j w_j$, and
-# $R(z) = \Vert z\Vert_1 = \sum_j |z_j|$, the *L1 norm*, charges for every weight:
+# $R(z) = \Vert z\Vert_1 = \sum_j |z_j|$, the *L1 norm*, charges for every entry of the code:
 #
 # $$E(y, z) = \tfrac12 \Vert y - Wz \Vert^2 + \lambda \Vert z \Vert_1 .$$
 #
@@ -234,8 +235,9 @@ lam_star = 0.1
 # %% [markdown]
 # ### Drag y
 #
-# Drag the white point, or focus the map and use the arrow keys. The orange line walks along the atoms to $Wz$; the dashed line is what is missing. Then take over: move the three
-# entries of the code yourself, and try to get below $F(y)$. All of it is computed in the page; on the course's site it moves without a kernel.
+# Drag the white point, or focus the map and use the arrow keys. The map shows $F$; dark is low. The orange line walks along the atoms to $Wz$; the dashed line is what
+# is missing. Then take over: move the three entries of the code yourself, and try to get below $F(y)$. All of it is computed in the page; on the course's site it
+# moves without a kernel.
 #
 # **Predict** first: (1) y lies on a ray. Is anything missing at the best code? (2) y lies exactly between two rays, at length 1. What does the walk cost there,
 # compared with a y of the same length on a ray: less, the same, or about twice as much?
@@ -355,7 +357,7 @@ draw.energy_maps(
 #
 # ## 4 · What λ buys
 #
-# **The lecture says** that λ controls how much of the space has low energy. That it can only shrink is a theorem:
+# **The lecture says** that λ controls how much of the space has low energy. That this share can only shrink when λ grows is a theorem:
 #
 # <details><summary>Why?</summary>
 #
@@ -416,8 +418,8 @@ largest = (zoomed - F(plane[::50], 0.5)).abs().max()
 print(f"F_λ(y) and λ² F₁(y/λ) differ by less than 1e-5 on the map: {bool(largest < 1e-5)}")
 
 # %% [markdown]
-# So only λ/‖y‖ matters. We compare at one length: the held-out data and 300 random directions, all scaled to length 1. Two *controls*, models that should fail: twelve random
-# atoms with codes of either sign, and the three learned atoms turned by 60°, into the gaps.
+# So only the ratio λ/‖y‖ matters, up to the factor λ², which is the same for all points. We compare at one length: the held-out data and 300 random directions, all
+# scaled to length 1. Two *controls*, models that should fail: twelve random atoms with codes of either sign, and the three learned atoms turned by 60°, into the gaps.
 #
 # **Predict:** for which λ is the AUC of the learned atoms the highest: (a) small λ, near 0, (b) some λ in the middle, (c) it is the same for all λ between 0 and 1?
 #
@@ -454,15 +456,19 @@ half = [auc(F(on_rays, v, half_three), F(anywhere, v, half_three)) for v in lams
 claim("EBM-3", level=level, area=area, auc=learned, half_auc=half, random=random, turned=turned)
 
 # %% [markdown]
-# The AUC of the learned atoms is 0.95 and not 1, for some of the random directions lie close to a ray. The turned atoms come nearer to ½ for λ above ½: the data is 60° from their nearest atom, so $w_j^\top y$ is ½, and a λ above
-# that leaves the codes of the data empty.
+# The area stops falling at 3.4 %. The reason: where ‖y‖ ≤ λ the best code is empty and $F(y) = \tfrac12\Vert y\Vert^2$, so for all λ from about 0.3 on $F < 0.05$ is
+# the same disc, ‖y‖ < 0.32.
+#
+# The AUC (the right picture) of the learned atoms is 0.95 and not 1, for some of the random directions lie close to a ray. The turned atoms come nearer to ½ for λ above ½: the data is
+# 60° from their nearest atom, so $w_j^\top y$ is about ½, and a λ above that leaves the codes of the data empty. Their energy is then ½, as in every other direction
+# with an empty code: such pairs are ties.
 #
 # The statement holds, and the controls show that it is not enough: **scarcity alone is not knowledge.** For the random atoms the low-energy set shrinks just as well, and their AUC is that of chance.
 # The atoms have to point where the data is.
 #
 # ### Drag λ
 #
-# Start at 0 and go slowly. The white line bounds the set $F < 0.05$, the dots are the data, the curve walks once around the unit circle.
+# Start at 0 and go slowly. Dark is low, the white line bounds the set $F < 0.05$, and the dots are the data. The curve shows $F$ once around the unit circle.
 #
 # **Predict** the map of the twelve random atoms at λ = 0.1, before you choose them in the list: (a) flat, (b) a star with twelve arms, (c) a round bowl?
 #
@@ -500,8 +506,8 @@ for name, model in shown.items():
 #
 # <details><summary>Answer</summary>
 #
-# No. $F$ is *convex*: halfway between two points it is at most the mean of their energies. So a hill between two valleys cannot be. **With a linear decoder and L1 the energy is a bowl,** whatever the atoms
-# and whatever λ.
+# No. At the origin the code $z = 0$ has $E = 0$, and no energy is lower. Nor is there a hill anywhere else, for $F$ is *convex*: halfway between two points it is at
+# most the mean of their energies. **With a linear decoder and L1 the energy is a bowl,** whatever the atoms and whatever λ.
 #
 # </details>
 #
@@ -540,8 +546,9 @@ def F_one_hot(y, W):
 # - decodes *one* number, $F(y) = \min_z \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2$ over $z \in [-1, 1]$: a **bent line**;
 # - decodes *two* numbers between −1 and 1: a **bent sheet**.
 #
-# Both are trained together with an *encoder*, a network that proposes $z$ for a $y$; the two are moved so that the misfit at the proposal falls. Random noise is added to each proposal: Gaussian, of size 0.02, for the line and the sheet alike. The sheet is also trained with other noises, for later. We train many networks side by
-# side: each weight matrix gets one more dimension, for the number of the network.
+# Both are trained together with an *encoder*, a network that proposes $z$ for a $y$, so that no training step has to search for the best $z$. Encoder and decoder are
+# moved so that the misfit at the proposal falls. Random noise is added to each proposal: Gaussian, of size 0.02, for the line and the sheet alike. The sheet is also
+# trained with other noises, for later. We train many networks side by side: each weight matrix gets one more dimension, for the number of the network.
 
 
 # %%
@@ -661,9 +668,11 @@ three_shares = [(F_one_hot(plane, v) < 0.01).double().mean() for v in lines]
 print("bent line, three starts:", ", ".join(f"{share:.0%}" for share in three_shares))
 
 # %% [markdown]
-# The bowl has little low-energy area, but the data is not there. The bent line puts the data at the bottom of a narrow valley: low where the
-# data is, high elsewhere; this is what an energy should look like. The bent sheet has lower energy on the data still, and so has everything around the data: more than twice the area of the line. The trap again, with a code of only *two*
-# numbers, because $y$ has two. For one-hot codes the number of atoms K plays the part of λ, the other way round: a larger K, like a smaller λ, means more low-energy area and lower energy of the data.
+# The bowl has little low-energy area, but the data is not there. The bent line puts the data at the bottom of a narrow valley: low where the data is, high elsewhere;
+# this is what an energy should look like. (At its inner end the line runs on to where no data is; nothing charges it for that.)
+# 64 pits in a chain make nearly the same valley. The bent sheet has lower energy on the
+# data still, and so has everything around the data: more than twice the area of the line. The trap again, with a code of only *two* numbers, because $y$ has two. For
+# one-hot codes the number of atoms K plays the part of λ, the other way round: a larger K, like a smaller λ, means more low-energy area and lower energy of the data.
 #
 # The theorem is about the first model only. Are its rivals bowls too? We take 3000 random pairs of points: is F halfway at most the mean of F at the two ends? One pair where it is not proves that a model is no bowl. (For the first
 # model the answer is known; there the test checks the computation.)
@@ -680,7 +689,7 @@ for name, f in rivals.items():
 #
 # ### Drag the noise
 #
-# The sheet was trained at six noises. The more noise lies on the code, the less the decoder can rely on its last digits: two codes that are nearly equal can no longer be
+# The sheet was trained at six noises. The more noise lies on the code, the less the decoder can rely on the last decimals of the code: two codes that are nearly equal can no longer be
 # told apart. Beside the map (in the picture at rest, below it) are lines on the sheet: $z_1$ is held along the blue ones, $z_2$ along the orange ones.
 #
 # **Predict:** as the noise grows from 0 to 0.3, the share of the map with $F < 0.01$ (a) stays, for the decoder can still reach everything, (b) falls towards that of the bent line?
@@ -844,17 +853,21 @@ for beta in (0.01, 1.0, 10.0, 100.0, 1000.0, 10000.0):
     print(f"{beta:<8g} {soft.mean():11.3f} {gap:17.4f} {bound:20.4f}")
 
 # %% [markdown]
+# The second column goes from the mean E to the least E, as predicted. The third column is never above the bound. From β = 1000 on it is as large as the bound: somewhere on the
+# map one code is so much better than the others that it alone counts, but the mean still divides by 401.
+#
 # ### Drag β
 #
 # The map shows $F_\beta$ of the bent line, less its least value (a constant changes no comparison). Beside it (in the picture at rest, below it) is the cut along $y_2 = 0$: $F_\beta$ in blue, between its two limits, the mean E in orange and
 # the least E in grey. In the list there is also the choice among 16 atoms: its
 # $e^{-\beta F_\beta}$ is a mixture of 16 Gaussians of variance 1/β.
 #
-# **Predict:** when β is small, where is the lowest point of the map: on the spiral, or somewhere near its middle?
+# **Predict:** what does the map look like when β is small: (a) still a valley along the spiral, only less deep, or (b) one round bowl? And where would the lowest point of a bowl be?
 #
 # <details><summary>Answer</summary>
 #
-# Near its middle. All codes speak alike, and the point with the least *mean* energy is the mean of all $\mathrm{Dec}(z)$. It is the blurred answer of section 1 once more: hot is blurred, cold commits.
+# (b). All codes count nearly alike, and the mean of all squared distances is a bowl around the mean of all $\mathrm{Dec}(z)$, not far from the middle of the spiral. It is
+# the blurred answer of section 1 once more: hot is blurred, cold commits.
 #
 # </details>
 
@@ -870,8 +883,10 @@ temperature_panel(choices, curl, betas=betas, beta=50.0)
 #
 # $$F_\beta(y) \le \int q(z)\, E(y, z)\, dz + \frac1\beta \int q(z) \log q(z)\, dz .$$
 #
-# The right side is the **variational free energy** of $q$: the mean energy, plus a price (not that of λ) for a $q$ that is concentrated (the second integral is minus its entropy; it is 0 for a $q$ that spreads over all codes). In notebook 7, $q$ is a fuzzy ball around
-# the code that the encoder proposes, and the price is its KL divergence, which section 11 defines; at β = 1 the negative of the whole is what the literature calls the *ELBO*.
+# The right side is the **variational free energy** of $q$: the mean energy, plus a price (not that of λ) for a $q$ that is concentrated (the second integral is minus
+# its entropy; it is 0 for a $q$ that spreads over all codes). In notebook 7, $q$ is a fuzzy ball around the code that the encoder proposes, and the price is its KL
+# divergence, which section 11 defines; at β = 1 the negative of the whole is what the literature calls the *ELBO*. The cell below tries such balls of four sizes
+# around the best code of one held-out point, and last the best $q$ of all.
 #
 # <details><summary>Why?</summary>
 #
@@ -901,7 +916,8 @@ for name, log_q in (balls | {"q ∝ exp(−βE)": -beta * E_here}).items():
 # %% [markdown]
 # ## 8 · Back to the digits: many answers
 #
-# Now the real thing, with $x$ the upper half of a digit. The decoder adds atoms to what Pred says, $\bar y = \mathrm{Pred}(x) + Wz$. With $r = y - \mathrm{Pred}(x)$ the energy is the one you know,
+# Now the real thing, with $x$ the upper half of a digit. The decoder adds atoms to what Pred says, $\bar y = \mathrm{Pred}(x) + Wz$. With the *residual*
+# $r = y - \mathrm{Pred}(x)$ the energy is the one you know,
 #
 # $$E = \tfrac12 \Vert r - Wz \Vert^2 + \lambda \Vert z \Vert_1 :$$
 #
@@ -948,10 +964,11 @@ print(f"with the best z: {energy(dictionary, some_y - pred(some_x), some_z, lam)
 # %% [markdown]
 # ### A fan of predictions
 #
-# Now the real question: $y$ is *not* known. How does one sample $z$ for a new $x$? The energy alone does not tell: it says which codes are cheap, not which are likely for this $x$, and most cheap codes mean nothing. Three common answers: learn a
-# network that gives a distribution of $z$ (notebook 7), sample from $e^{-\beta E}$ with a learned energy, or *borrow*. We borrow: take the training digits whose upper halves look most like $x$, and use *their* inferred codes with *our* Pred(x). That gives a fan of
-# predictions $\bar y_k = \mathrm{Pred}(x) + Wz_k$. The picture shows six of 64: the nearest digit's, then each time the one that differs most from those already shown. Its ten columns are the upper halves whose neighbours agree least
-# on a class.
+# Now the real question: $y$ is *not* known. How does one sample $z$ for a new $x$? The energy alone does not tell: it says which codes are cheap, not which are likely
+# for this $x$, and most cheap codes mean nothing. Three common answers: learn a network that gives a distribution of $z$ (notebook 7), learn an energy for the code
+# too and sample from its $e^{-\beta E}$, or *borrow*. We borrow: take the training digits whose upper halves look most like $x$, and use *their* inferred codes with
+# *our* Pred(x). That gives a fan of predictions $\bar y_k = \mathrm{Pred}(x) + Wz_k$. The picture shows six of 64: the nearest digit's, then each time the one that
+# differs most from those already shown. Its ten columns are the upper halves whose neighbours agree least on a *class*, that is, on which of the ten digits it is.
 
 
 # %%
@@ -1041,10 +1058,10 @@ greys, half_greys = ([greyness(model)[0] for model in models] for models in (ful
 claim("EBM-1", **now, **halved, grey=greys, half_grey=half_greys)
 
 # %% [markdown]
-# The lecture's statement holds: one $x$, many $z$, many different predictions, and the truth is near one of them. Two things that it does not tell:
+# The lecture's statement holds: one $x$, many $z$, many different predictions, and the truth is nearer to the best of them than to the mean. Two things that it does not tell:
 #
 # - **Which z matters.** Codes of random digits give a fan too, and it covers less. From eight guesses on even that fan beats the mean: best-of-k rewards any spread. So look at the distance between the curves, not only at the dashed line.
-# - **A guess is still grey.** Pred is three times as grey as a true half (a little less so the longer it trains), and a guess still more than twice. Adding strokes to a blurred
+# - **A guess is still grey.** Pred is three times as grey as a true half, and a guess still more than twice. Adding strokes to a blurred
 #   picture does not take all the blur away. Better decoders do more; the principle is the same.
 #
 # ## 9 · A judge of halves
@@ -1138,8 +1155,9 @@ for name, found in (rows_of | {"Pred alone": alone}).items():
     print(f"{name:10}  {told_apart}   ({found['true'].mean():.1f})")
 
 # %% [markdown]
-# Shuffled pixels and noise are told from the truth in 98 % of the pairs or more. A *digit of another class* is harder: strokes are cheap wherever they are, so a small λ accepts a wrong lower half as easily as
-# the right one; the AUC only rises to that of Pred alone. What the latent variable buys here is not a better judge of classes but many predictions, and a much lower energy for the truth.
+# Shuffled pixels and noise are told from the truth in 98 % of the pairs or more. A *digit of another class* is harder: strokes are cheap wherever they are, so a small
+# λ charges little more for a wrong lower half than for the right one. As λ grows the AUC rises, but only to that of Pred alone. That is no surprise: at λ = 3 nearly all
+# codes are empty, and then $F$ is the energy of Pred alone. What the latent variable buys here is not a better judge of classes but many predictions, and a much lower energy for the truth.
 #
 # **One more limit.** With *few atoms* even a free code cannot reach everything.
 
@@ -1156,8 +1174,10 @@ for name, below in halves_offered.items():
 #
 # ## 10 · Why L1? Counting dimensions, nearly
 #
-# **The lecture says** that the L1 norm is an almost everywhere differentiable approximation of the *effective dimension*. What one would like to charge for is the number of non-zeros, written $\Vert z\Vert_0$. It jumps, and has no useful
-# gradient. The picture shows what is special about ‖z‖₁: minimise a squared error inside each of three unit balls.
+# **The lecture says** that the L1 norm is an almost everywhere differentiable approximation of the *effective dimension*. What one would like to charge for is the
+# number of non-zeros, written $\Vert z\Vert_0$. It jumps, and has no useful gradient. The picture shows what is special about ‖z‖₁: minimise a squared error inside
+# each of three unit balls. (Why balls, when the code has a price? Let $\hat z$ be the best code at the price λ. A code with a smaller misfit and no larger ‖z‖₁ would
+# have a lower $E$. So $\hat z$ also has the least misfit in the ball $\Vert z\Vert_1 \le \Vert\hat z\Vert_1$.)
 
 # %%
 draw.balls(torch.tensor([[1.0, 0.35], [0.0, 0.9]]), torch.tensor([1.5, 0.3]))
@@ -1239,13 +1259,15 @@ ridge = min(int((z != 0).sum(1).min()) for z in l2)  # with ½λ‖z‖² in pla
 draw.dimensions(prices, nonzeros, ranks.double().mean(1), ridge)
 
 # %% [markdown]
-# With a squared L2 norm all 256 atoms stay in use whatever λ is.
+# With L1 a larger λ means fewer dimensions, down to almost none, and the two lines lie on each other: as many dimensions as non-zeros. With a squared L2 norm all 256 atoms stay
+# in use whatever λ is.
 #
 # A stand-in is not the real thing, though. How often does L1 find the atoms that L0 would choose? For 12 atoms one can try all subsets, so we take 12 at random
 # of the 40 that agree most with the sample. A sample here is a residual $r$ as above; we write $y$ for it. For each size $m$ we know the best subset; we
 # follow λ down until $m$ atoms are active, refit their weights, and compare how much of the sample each choice *explains*: how far the best fit by these atoms brings the misfit below $\tfrac12\Vert y\Vert^2$.
 #
-# $m = 1$ is left out: the first atom that enters is the one with the largest $|w_j^\top y|$, and that *is* the best single atom. Two controls: the $m$ atoms with the largest $|w_j^\top y|$, and the mean over *all* subsets, that is, a random one.
+# $m = 1$ is left out. The first atom that enters is the one with the largest $|w_j^\top y|$ (notebook 2 shows why), and that *is* the best single atom: one atom of
+# length 1 explains $\tfrac12(w_j^\top y)^2$. Two controls: the $m$ atoms with the largest $|w_j^\top y|$, and the mean over *all* subsets, that is, a random one.
 
 
 # %%
@@ -1330,8 +1352,9 @@ def posterior(z, centres, sigma):
 # </details>
 
 # %% [markdown]
-# **Step 2: from probabilities to bits.** To name one of K equal messages takes $\log_2 K$ bits: one bit for two, eleven for 2048. If you give the message that was really sent the probability $p$, then $-\log_2 p$ bits are still open: none if $p = 1$, all of them if $p = 1/K$. What got
-# *through* is $\log_2 K$ less what is open, on average over the messages.
+# **Step 2: from probabilities to bits.** To name one of K equal messages takes $\log_2 K$ bits: one bit for two, eleven for 2048. If you give the message that was
+# really sent the probability $p$, then $-\log_2 p$ bits are still open: none if $p = 1$, all of them if $p = 1/K$. What got *through* is $\log_2 K$ less what is open,
+# on average over the messages. (For a few unlucky messages that can be below 0: the receiver was misled.)
 #
 # **Your turn.** `p` holds the probability that the receiver gave to the true message, once for each message sent. Return the bits that got through.
 
@@ -1374,8 +1397,9 @@ for sigma in (0.3, 1.0, 3.0):
     print(f"σ = {sigma}: {bits(p, 2):.2f} bits, by 200 000 messages and your two functions")
 
 # %% [markdown]
-# **Step 3: 2000 digits as balls.** The code of a digit has 8 numbers: its leading principal components (found on other digits), scaled so that the mean of $\Vert c\Vert^2$ is a *budget* $P$. How many bits about *which digit it was* get through? There are $\log_2 2000 \approx 11$ to
-# tell. Two bounds come from theory:
+# **Step 3: 2000 digits as balls.** The code of a digit has 8 numbers: its coordinates along the 8 directions in which digits vary most (the leading *principal
+# components*, found on other digits), scaled so that the mean of $\Vert c\Vert^2$ is a *budget* $P$. How many bits about *which digit it was* get through? There are
+# $\log_2 2000 \approx 11$ to tell. Two bounds come from theory:
 #
 # - the **capacity**: no code of n numbers within the budget can carry more than $\tfrac n2\log_2\!\big(1 + \tfrac{P}{n\sigma^2}\big)$ bits (Shannon, 1948);
 # - the **KL**, or Kullback–Leibler divergence: the mean over a ball of $\log_2$ (density of the ball / density of one common Gaussian), averaged over all balls. It is what a variational auto-encoder pays for its code, and it bounds the bits of *this* code from above.
@@ -1429,7 +1453,8 @@ def measured(sigma, P, seed=0):
 #
 # <details><summary>Answer</summary>
 #
-# Measured ≤ KL ≤ capacity, always (but for the chance in the measurement). They part at small noise: theory then offers 26 bits, but 2000 digits hold only 11, and a code cannot carry what is not there. At large noise all three meet.
+# Measured ≤ KL ≤ capacity, always (but for the chance in the measurement). They part at small noise: theory then allows more than 26 bits, but 2000 digits hold only
+# 11, and a code cannot carry what is not there. At large noise all three meet.
 #
 # </details>
 
@@ -1452,8 +1477,8 @@ claim("EBM-5", capacity=cap, KL=bound, bits=through, budgets=[runs[0] for runs i
 # %% [markdown]
 # The two inequalities are theorems; that the measured bits *fall* with the noise and grow with the budget, and by how much, is measured. The statement holds.
 #
-# **Both halves are needed.** Only $P/\sigma^2$ counts. Without a budget the encoder just makes its codes ten times as long, and the noise is ten times as weak; without noise, any budget will do. Notebook 7 shows it in motion: with nothing to
-# hold them, the balls fly apart.
+# **Noise and budget are both needed.** Only $P/\sigma^2$ counts. Without a budget the encoder just makes its codes ten times as long, and the noise is ten times as
+# weak; without noise, any budget will do. Notebook 7 shows it in motion: with nothing to hold them, the balls fly apart.
 #
 # ## Try it yourself
 #

@@ -53,6 +53,14 @@ ENERGY = Exercise(
             "Entries below zero must cost too: ‖z‖₁ sums |z|, not z.",
             lambda W, y, z, lam: 0.5 * _misfit(W, y, z) + lam * z.sum(-1),
         ),
+        Mistake(
+            "One unit of ‖z‖₁ costs λ: the λ in front of it is missing.",
+            lambda W, y, z, lam: 0.5 * _misfit(W, y, z) + z.abs().sum(-1),
+        ),
+        Mistake(
+            "Each row of the table pays for itself alone: sum |z| over the last dimension.",
+            lambda W, y, z, lam: 0.5 * _misfit(W, y, z) + lam * z.abs().sum(),
+        ),
     ],
 )
 
@@ -119,6 +127,10 @@ AUC = Exercise(
             "high[None] make a table of them.",
             lambda a, b: (a[: len(b)] < b[: len(a)]).double().mean(),
         ),
+        Mistake(
+            "That is a number of pairs. Their share is meant: divide by the number of all pairs.",
+            lambda a, b: auc(a, b) * len(a) * len(b),
+        ),
     ],
 )
 
@@ -146,6 +158,14 @@ RULER = Exercise(
             lambda lam, y, F1: lam**2 * F1(lam * y),
         ),
         Mistake("F is not proportional to λ: z changes with it.", lambda lam, y, F1: lam * F1(y)),
+        Mistake(
+            "The λ² in front is right. But F1 has to be asked at another point than y.",
+            lambda lam, y, F1: lam**2 * F1(y),
+        ),
+        Mistake(
+            "The two factors are the other way round: y = λy′, so what is y′?",
+            lambda lam, y, F1: F1(lam * y) / lam**2,
+        ),
     ],
 )
 
@@ -173,6 +193,11 @@ ONE_HOT = Exercise(
         Mistake(
             "That is the mean over all columns; the best one alone counts.",
             lambda y, W: 0.5 * torch.cdist(y, W.T.contiguous()).square().mean(1),
+        ),
+        Mistake(
+            "That is the nearest point to each column. The nearest column to each point is meant: "
+            "take the least over the other dimension.",
+            lambda y, W: 0.5 * torch.cdist(y, W.T.contiguous()).amin(0).square(),
         ),
     ],
 )
@@ -204,6 +229,14 @@ FREE_ENERGY = Exercise(
             "That is the sum over the codes. Each code counts 1/K here, so it is the mean: take "
             "log K away.",
             lambda E, beta: -torch.logsumexp(-beta * E, -1) / beta,
+        ),
+        Mistake(
+            "log(1/K) is −log K: inside the bracket it is taken away.",
+            lambda E, beta: -(torch.logsumexp(-beta * E, -1) + math.log(E.shape[-1])) / beta,
+        ),
+        Mistake(
+            "1/K stands inside the logarithm. There it becomes −log K, not a division by K.",
+            lambda E, beta: -torch.logsumexp(-beta * E, -1) / E.shape[-1] / beta,
         ),
         Mistake(
             "That is the mean energy of the likely codes. The logarithm of the mean of exp(−βE) is "
@@ -241,6 +274,18 @@ POSTERIOR = Exercise(
         ),
         Mistake("σ has to be squared.", lambda z, c, sigma: _softmax(z, c, 2 * sigma)),
         Mistake(
+            "a / 2 * σ² multiplies by σ². Put 2σ² into brackets.",
+            lambda z, centres, sigma: _softmax(z, centres, 2 / sigma**2),
+        ),
+        Mistake(
+            "Near centres are the likely ones: the minus in the exponent is missing.",
+            lambda z, centres, sigma: _softmax(z, centres, -2 * sigma**2),
+        ),
+        Mistake(
+            "Each column sums to 1 here. Each row has to: the softmax goes over dimension 1.",
+            lambda z, c, s: torch.softmax(-torch.cdist(z, c).square() / (2 * s**2), 0),
+        ),
+        Mistake(
             "The distance has to be squared.",
             lambda z, centres, sigma: _softmax(z, centres, 2 * sigma**2, power=1),
         ),
@@ -272,6 +317,8 @@ BITS = Exercise(
         ),
         Mistake("That is what is left open. What got through is log₂K less that.",
                 lambda p, K: -p.log2().mean()),
+        Mistake("On average over the messages: the mean of log₂p, not its sum.",
+                lambda p, K: math.log2(K) + p.log2().sum()),
     ],
 )  # fmt: skip
 
@@ -293,6 +340,8 @@ CAPACITY = Exercise(
         Mistake("Bits need the logarithm to base 2.",
                 lambda s, P, n: n / 2 * math.log(1 + P / (n * s**2))),
         Mistake("The ½ is missing.", lambda s, P, n: n * math.log2(1 + P / (n * s**2))),
+        Mistake("P / n * σ² multiplies by σ². Put nσ² into brackets.",
+                lambda s, P, n: n / 2 * math.log2(1 + P / n * s**2)),
     ],
 )  # fmt: skip
 
@@ -310,7 +359,8 @@ HARD = Exercise(
     on=[(_numbers(2, 1.2, -0.9, -1.5), 0.8), (_numbers(0.5, -0.3), 0.02)],
     mistakes=[
         Mistake(
-            "Compare the two costs: x = 0 costs ½v², x = v costs t. That is not |v| > t.",
+            "Compare the two costs: x = 0 costs ½v², x = v costs t. That is neither |v| > t nor "
+            "v² > t.",
             lambda v, t: v * (v.abs() > t),
         ),
         Mistake(
@@ -319,6 +369,10 @@ HARD = Exercise(
             lambda v, t: v.sign() * (v.abs() - t).clamp(min=0),
         ),
         Mistake("An entry below zero may survive too.", lambda v, t: v * (v > math.sqrt(2 * t))),
+        Mistake(
+            "The other way round: v stays where it would cost more to give it up, ½v² > t.",
+            lambda v, t: v * (0.5 * v.square() < t),
+        ),
     ],
 )
 

@@ -13,7 +13,7 @@ class Trouble(str):
 
 NOTHING = Trouble("it gives nothing back. Is a `return` missing?")
 NUMPY = Trouble("it gives a NumPy array. Stay with torch: torch.zeros instead of numpy.zeros")
-ONE = "it gives a tensor of shape {yours}, and one number was meant. Is a .sum() missing?"
+ONE = "it gives a tensor of shape {yours}, and one number was meant. Is a .sum() or .min() missing?"
 KIND = "it gives {yours}, and {right} was meant"
 SHAPE = "it gives a tensor of shape {yours}, and the shape {right} was meant"
 
@@ -58,6 +58,8 @@ def _of_another_kind(yours, right: torch.Tensor) -> Trouble | None:
 
 
 def _named(value) -> str:
+    if type(value).__module__ == "torch.return_types":
+        return "values with their indices (.values takes the first)"
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     return f"a {type(value).__name__}"
