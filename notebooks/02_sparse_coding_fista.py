@@ -872,7 +872,7 @@ claim("SC-3", grown=sizes[:, -1, 0], free=free, held=held, notes=notes, **more, 
 # ### 256 strokes
 #
 # Now learn 256 atoms from 4000 digits. One small change makes them readable: ink only adds up, so demand that codes **and** atoms be ≥ 0. For the codes
-# only shrinkage changes; how, is exercise 1 at the end. The atoms start as digits, and a step of learning is a batch of 500 digits. From here on
+# only shrinkage changes; how, is exercise 1 at the end. The atoms start as digits, and a step of learning is a batch of 500 digits. For the strokes
 # λ is 0.15, a lower price than before, for a closer fit; in section 7 you can drag it.
 #
 # Three starts are learned here; the numbers below are theirs. The pictures, and the panels from here on, show start 1 as it came out once and is kept with the course. Learned again elsewhere, single
