@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 2 · Sparse coding with FISTA
 #
-# **You will take handwritten digits apart into a few pen strokes, with an algorithm whose lines that matter you write yourself,
+# **You will take handwritten digits apart into a few pen strokes, with an algorithm whose main lines you write yourself,
 # and you will be able to prove how close to the best answer it came.**
 #
 # *Open in Colab: here, after you publish (`make address TO=owner/name`).*
@@ -157,7 +157,7 @@ for name, price in (("λ = 0", 0.0), ("λ = 0.5", lam)):
 #
 # ## 2 · Shrinkage: the corner, solved once and for all
 #
-# Begin with one number. **Which $x$ minimises $\tfrac12 (x - v)^2 + t\,|x|$?** It is torn between $v$ and zero.
+# Begin with one number. **Which $x$ minimises $\tfrac12 (x - v)^2 + t\,|x|$?** The first term draws $x$ to $v$, the second to zero.
 #
 # **Predict:** with $v = 2$ and $t = 0.8$, where is the lowest point? And for $v = 0.5$?
 #
@@ -201,7 +201,7 @@ print("same as the package's soft_threshold:", same_shrink)
 panels.shrink_panel(v=2.0, t=0.8)
 
 # %% [markdown]
-# Shrinkage moves everything towards zero by $t$, and what would cross lands on zero *exactly*. That is where the zeros of a sparse code come from.
+# The lowest point stays in the corner from $v = -t$ to $v = t$. So shrinkage moves everything towards zero by $t$, and what would cross lands on zero *exactly*. That is where the zeros of a sparse code come from.
 # With $x^2$ in place of $|x|$ there is no corner: every weight would be scaled down, and none would be zero.
 # (In general, the minimiser of $\tfrac12\Vert x - v\Vert^2 + R(x)$ is called the *proximal operator* of $R$; shrinkage is the one of $t\Vert\cdot\Vert_1$.)
 #
@@ -242,7 +242,7 @@ def ista_step(y, W, z, lam, L):
 # </details>
 
 # %% [markdown]
-# Two atoms in the plane let us watch both half-steps.
+# Two atoms in the plane let us watch both half-steps. (The star is the best code. The package's solver `fista` finds it; section 4 explains how.)
 
 # %%
 W2 = torch.tensor([[1.0, 0.6], [0.0, 0.8]])
@@ -259,13 +259,14 @@ print("iterations until z₂ is exactly zero:", [float(z[1]) for z in path[::2]]
 draw.half_steps(lambda z: energy(plane, y2.expand(len(z), 2), z, lam2), torch.stack(path), best2)
 
 # %% [markdown]
-# Blue goes downhill on the misfit alone, red pulls towards the axes, and the two settle where neither wins. Now your step on a digit, beside the package's `ista`.
+# Blue goes downhill on the misfit alone, red pulls towards the axes, and the two settle where each undoes the other. Now your step on a digit, beside the package's `ista`.
 # The thick line is yours; the dots are the package's energies.
 
 # %%
 dictionary = Dictionary(W)
 L = torch.linalg.eigvalsh(W.T @ W)[-1]
-E_best = float(fista(dictionary, y, lam, tol=1e-12).energy)  # the least energy, for the plots
+best_2 = fista(dictionary, y, lam, tol=1e-12)  # the best code of the 2, to compare with
+E_best = float(best_2.energy)
 
 
 def run_ista(y, lam, steps):
@@ -285,12 +286,18 @@ E_ista = energies(Z_ista)
 package = ista(dictionary, y, lam, tol=None, max_iter=500, history=True)
 ours = package.history.energy - E_best
 draw.race({"ISTA": E_ista - E_best}, {"ISTA": ours}, "Your ISTA, and the package's as dots on it")
-print(f"non-zeros {int((Z_ista[-1] != 0).sum())} of 256, energy {E_ista[0]:.1f} → {E_ista[-1]:.2f}")
+for name, code in (("ISTA, 500 iterations", Z_ista[-1]), ("the best code", best_2.z)):
+    misfit, E = (float(energy_of(y, W, code, price)) for price in (0.0, lam))
+    print(f"{name}: {int((code != 0).sum())} non-zeros of 256, misfit {misfit:.2f}, E = {E:.2f}")
 same_ista = torch.allclose(Z_ista[-1], package.z, atol=1e-10)
 print("the package's ista gives the same code:", same_ista)
+pictures = torch.stack([y, W @ z_fit, W @ best_2.z])
+draw.digits(pictures, "The 2, its least-squares fit (256 digits), its best code (20)")
 
 # %% [markdown]
-# So the question of section 1 has an answer: 23 digits in place of 256, and at λ = 0.5 an energy of 15.51, where the least-squares code has 95.1 and the empty code 52.7.
+# So the question of section 1 has an answer. The best code of the 2 uses 20 digits in place of 256, and its energy is 15.46, where the least-squares code has 95.1 and the empty
+# code 52.7. After 500 iterations ISTA is near: 15.51, still with 23 digits. But the picture shows a rough 2: about a sixth of the empty code's misfit is left, 9.10 of 52.7.
+# Section 6 finds better atoms.
 #
 # ### What is L?
 #
@@ -301,13 +308,14 @@ print("the package's ista gives the same code:", same_ista)
 #
 # <details><summary>Answer</summary>
 #
-# At 1.9/L nothing bad: up to 2/L the energy settles for every digit. Past it the energy *can* explode: of the 20 digits below, at 2.1/L it does for 2, at 2.5/L for 19.
+# At 1.9/L nothing bad: below 2/L the energy settles for every digit. Past it the energy *can* explode: of the 20 digits below, at 2.1/L it does for 2, at 2.5/L for 19.
 # </details>
 #
 # <details><summary>Why 2/L?</summary>
 #
 # Look along an eigenvector of $W^\top W$ with eigenvalue $\mu$. A gradient step of $c/L$ multiplies the error in that direction by $1 - c\,\mu/L$. Its size is at most 1
-# for every $\mu$ between 0 and $L$ just while $c \le 2$, and shrinkage never moves two codes apart; so no step takes the code further from a best one.
+# for every $\mu$ between 0 and $L$ just while $c \le 2$. Shrinkage never moves two codes apart (its slope is 0 or 1), and a step leaves a best code where it is. So no step takes the code
+# further from a best one.
 # Past $2/L$ the error in the direction with $\mu = L$ grows, with alternating sign.
 # </details>
 #
@@ -354,8 +362,8 @@ claim("ERR-5", L=L, exploded=exploded)
 # And a step of ISTA leaves a code alone just where the conditions hold, because $\text{shrink}(z_j + c_j/L, \lambda/L)$ gives back $z_j$ just then.
 # </details>
 #
-# **Your turn.** How far is a code from these conditions? Return the largest violation over its entries: $|c_j - \lambda\,\text{sign}(z_j)|$ for an active atom, what $|c_j|$ is above
-# $\lambda$ for an idle one. (`torch.where(a, b, c)` takes entries of `b` where `a` is true, else of `c`.)
+# **Your turn.** How far is a code from these conditions? Return the largest violation over its entries: for an active atom it is $|c_j - \lambda\,\text{sign}(z_j)|$, for an idle one
+# what $|c_j|$ is above $\lambda$, and 0 if it is not above. (`torch.where(a, b, c)` takes entries of `b` where `a` is true, else of `c`.)
 
 
 # %% tags=["exercise"]
@@ -420,16 +428,17 @@ print(f"λ_max is {top:.1f} for this digit; λ = 0.5 is {lam / top:.0%} of it")
 
 # %% [markdown]
 # Give λ as a share of $\lambda_{\max}$ when you compare samples or dictionaries of different scale: a sample twice as dark has twice the $\lambda_{\max}$, and at the same share a code with
-# the same zeros.
+# the same zeros. (Double $y$, $z$ and λ: every $E$ becomes four times as large, so the best code of $2y$ is twice that of $y$.)
 #
 # ## 4 · FISTA: one line of momentum
 #
 # ISTA forgets where it came from. In a long, flat valley its steps are short and all point the same way, and our energy has such valleys: similar digits
-# are nearly interchangeable. So take the step not from the last code, but from a point $v(t)$ *ahead* of it, along the last move:
+# are nearly interchangeable. So take the step not from the last code, but from a point $v(t)$ *ahead* of it, along the last move. This is FISTA, *fast* ISTA.
+# (In section 2, $v$ was one number.)
 #
 # $$v(t) = z(t) + \beta_t\,\big(z(t) - z(t-1)\big), \qquad \beta_t = \frac{\theta_t - 1}{\theta_{t+1}}, \quad \theta_{t+1} = \tfrac12\Big(1 + \sqrt{1 + 4\theta_t^2}\Big),\quad \theta_1 = 1.$$
 #
-# The numbers θ are 1, 1.6, 2.2, 2.8, …: they grow by about ½ a step. So $\beta_t$ is 0 at first, is about $(t-1)/(t+2)$ later, and grows towards 1: the longer it goes in one direction, the
+# The numbers θ are 1, 1.6, 2.2, 2.7, …: they grow by about ½ a step. So $\beta_t$ is 0 at first, is about $(t-1)/(t+2)$ later, and grows towards 1: the longer it goes in one direction, the
 # more it trusts that direction.
 #
 # <details><summary>Where does the formula for θ come from?</summary>
@@ -461,7 +470,7 @@ def look_ahead(z, z_last, theta, theta_next):
 #
 # <details><summary>Answer</summary>
 #
-# About 10: on ten digits ISTA needs a thousand iterations to come within 0.1 % of the least energy, FISTA about a hundred (measured below).
+# About 10: on ten digits ISTA needs about 1100 iterations to come within 0.1 % of the least energy, FISTA about 90 (measured below).
 # </details>
 #
 # Your FISTA is your ISTA step, taken from the point ahead. (The notes print the ISTA step under the name FISTA; the line of momentum is missing there.)
@@ -521,7 +530,7 @@ claim("FISTA-2", difference=(z_graph - Z_fista[-1]).abs().max())
 # $$\text{ISTA: } \frac{L\,\Vert z^*\Vert^2}{2k}, \qquad \text{FISTA: } \frac{2L\,\Vert z^*\Vert^2}{(k+1)^2}.$$
 #
 # FISTA overshoots, though: its momentum carries it past the bottom, and the energy ripples. The cure is a *restart*: drop the momentum whenever a step
-# turns against it, and begin again with θ = 1 (O'Donoghue and Candès, 2015). The package's `fista` does so unless told otherwise.
+# turns against it, and begin again with θ = 1 (O'Donoghue and Candès, 2015). The package's `fista` does so unless told otherwise. The picture shows the 2; the numbers under it are about ten digits.
 
 # %%
 ten = Y_test[:10]
@@ -559,8 +568,8 @@ faster = reached["FISTA"] < reached["ISTA"]
 claim("FISTA-3", median=list(median.values()), bounded=within, faster=faster)
 
 # %% [markdown]
-# FISTA is fast, as the lecture says. The restart pays off when the answer is wanted precisely: compare the three numbers after 1000 iterations (how far the worst
-# of the ten digits is above its least energy, as a share of it; below 1e-12 we do not count). Both curves stay below
+# FISTA is fast, as the lecture says. The restart does not help on the way to 0.1 % (110 iterations against 92). It pays off when the answer is wanted precisely: compare the three numbers
+# after 1000 iterations (how far the worst of the ten digits is above its least energy, as a share of it; below 1e-12 we do not count). ISTA and FISTA stay below
 # their dashed bounds, which hold for any dictionary and are pessimistic for ours.
 #
 # ### How far from the best, if the best is not known?
@@ -601,7 +610,7 @@ plane_of_u
 # For a digit we need not solve the dual problem: near the best code the residual, scaled down a little until it keeps the promise, is nearly the best $u$. The energy minus the floor is the
 # *duality gap*.
 #
-# **Your turn.** From a code, make $u = s\,r$ with the largest $s \le 1$ that keeps the promise, and return its floor.
+# **Your turn.** From a code, make $u = s\,r$ with the largest $s \le 1$ that keeps the promise, and return its floor. ($s = 1$ is the residual itself: for the best code, the best $u$.)
 
 
 # %% tags=["exercise"]
@@ -623,11 +632,11 @@ def lower_bound(y, W, z, lam):
 # </details>
 
 # %% [markdown]
-# **Predict:** scale the residual up, a little at a time. What goes wrong first: is the promise to some atom broken, or does the floor rise above the least energy?
+# **Predict:** in $u = s\,r$, raise $s$ from 0, a little at a time. What goes wrong first: is the promise to some atom broken, or does the floor rise above the least energy?
 #
 # <details><summary>Answer</summary>
 #
-# The promise breaks first. Until then the floor is proved, so it cannot be above the least energy. Beyond, the number may still lie below it, but nothing is proved any more; and in the end it lies above.
+# The promise breaks first. Until then the floor is proved, so it cannot be above the least energy. Beyond, the number may still lie below it, but nothing is proved any more; and further on it lies above.
 # </details>
 #
 # Raise the floor yourself. Then let FISTA go on for more iterations and try again: how much of the residual can be kept? (In the second picture λ = 0.5 is at half the height.)
@@ -645,19 +654,19 @@ print(f"one per cent apart after {near} iterations")
 print(f"the package stops after {int(run.iterations)}, certified to 1e-8: {bool(run.converged)}")
 
 # %% [markdown]
-# Every solver of the package returns this *certificate* for every sample: its gap, as a share of its energy. It stops when the gap is small enough, above at 1e-8.
+# The nearer a code is to the best one, the more of its residual can be kept: $s$ goes to 1, and the gap closes. Every solver of the package returns this *certificate* for every sample: its gap, as a share of its energy. It stops when the gap is small enough, above at 1e-8.
 #
 # ### Screening: what the gap says about single atoms
 #
-# The floor proves more than a number. Its best $u$ is the residual of the best code, and a $u$ whose gap is $g$ cannot be further from it than $\sqrt{2g}$. So if
+# (You can skip this part: nothing below needs it.) The floor proves more than a number. Its best $u$ is the residual of the best code, and a $u$ whose gap is $g$ cannot be further from it than $\sqrt{2g}$. So if
 # $|w_j^\top u| + \Vert w_j\Vert\sqrt{2g} < \lambda$, atom $j$ is idle in the best code. It can be left out from now on, for good. This is the *gap-safe rule* (Ndiaye, Fercoq, Gramfort and Salmon, 2017),
 # and such *screening* is one of the things that make lasso solvers fast. How many of the atoms does it prove idle, and when? We try it on 200 digits, with the 256 digits as atoms and
 # with the 256 *strokes* that section 6 will learn. (Their codes are ≥ 0. Then the promise is only $w_j^\top u \le \lambda$, without the | |.)
 #
 # <details><summary>Why √(2g)?</summary>
 #
-# The floor is $\tfrac12\Vert y\Vert^2 - \tfrac12\Vert y - u\Vert^2$, and the best $u^*$ is the nearest feasible point to $y$. The feasible set is convex, so going from $u^*$ to another feasible $u$ costs at least $\tfrac12\Vert u - u^*\Vert^2$
-# of the floor; and the gap is at least that. Then $|w_j^\top u^*|$ is at most $|w_j^\top u| + \Vert w_j\Vert\,\Vert u - u^*\Vert$. If that is below λ, KKT at the best code says that atom $j$ is idle.
+# The floor is $\tfrac12\Vert y\Vert^2 - \tfrac12\Vert y - u\Vert^2$, and the best $u^*$ is the nearest feasible point to $y$. The feasible set is convex, so at $u^*$ the angle between $y$ and any other feasible $u$ is
+# at least 90°. Hence $\Vert y - u\Vert^2 \ge \Vert y - u^*\Vert^2 + \Vert u - u^*\Vert^2$: the floor of $u$ is lower by at least $\tfrac12\Vert u - u^*\Vert^2$, and the gap is at least that. Then $|w_j^\top u^*|$ is at most $|w_j^\top u| + \Vert w_j\Vert\,\Vert u - u^*\Vert$. If that is below λ, KKT at the best code says that atom $j$ is idle.
 # </details>
 
 
@@ -687,7 +696,7 @@ print("proved after 200 iterations:", *(f"{one[3]:.0%} of {n}" for n, one in pro
 print(f"atoms proved idle that are active: {wrong}")
 
 # %% [markdown]
-# Nine atoms of ten are idle. At first nothing can be proved; after 200 iterations more than half of all atoms are proved idle (57 %; of the strokes 84 %),
+# About nine atoms of ten are idle in the best codes. At first nothing can be proved; after 200 iterations more than half of all atoms are proved idle (57 %; of the strokes 84 %),
 # and in the end nearly all that are.
 #
 # ## 5 · What a sparse code looks like
@@ -699,8 +708,8 @@ print(f"atoms proved idle that are active: {wrong}")
 #
 # <details><summary>Answer</summary>
 #
-# Corners. As long as the same atoms are active with the same signs, KKT is a system of linear equations, $W_A^\top(y - W_Az_A) = \lambda\,\text{sign}(z_A)$ for the active atoms $A$, so $z$ moves in a straight
-# line. When an atom enters or leaves, all lines bend.
+# Corners. As long as the same atoms are active with the same signs, KKT is a system of linear equations, $W_A^\top(y - W_Az_A) = \lambda\,\text{sign}(z_A)$ for the active atoms $A$ ($W_A$ holds
+# their columns, $z_A$ their weights), so $z$ moves in a straight line. When an atom enters or leaves, all lines bend.
 # </details>
 
 # %%
@@ -728,13 +737,18 @@ claim("SC-1", kinks=len(kinks), straight=bend[inside].max(), bent=bend[~inside].
 panels.kink_panel(few, Y_test[[3, 5]], names, lam=lam)
 
 # %% [markdown]
-# So $z(y)$ is piecewise *affine* (straight pieces with an offset, from the λ in the equations), like the output of a ReLU network. The same holds along another line: fix $y$ and let λ fall from
+# So $z(y)$ is piecewise *affine* (straight pieces with an offset, from the λ in the equations), like the output of a ReLU network.
+#
+# <details><summary>The same along λ: homotopy and LARS</summary>
+#
+# Fix $y$ and let λ fall from
 # $\lambda_{\max}$ to the one that is wanted. Between two kinks the code is a straight line that one linear system gives, and the next kink is where the first active entry reaches zero, or the first
 # idle atom's correlation reaches λ or −λ. To walk from kink to kink in this way is the **homotopy method** (Osborne, Presnell and Turlach, 2000); LARS (Efron, Hastie, Johnstone and Tibshirani, 2004) is nearly the
 # same walk. It solves the problem exactly, for *all* λ.
+# </details>
 #
 # The second reading is about the data: each reconstruction lies in the subspace that its few active atoms span, and another digit uses another subspace. So the digits are approximated by a *union of many
-# small flat pieces*, where PCA has one flat piece for all. We measure that at the end of the next section, with atoms that deserve it.
+# small flat pieces*, where PCA (the directions in which the digits vary most) has one flat piece for all. We measure that at the end of the next section, with better atoms.
 #
 # ## 6 · Learning the strokes
 #
@@ -800,7 +814,7 @@ for rule in (divide_both, unit_columns):
 claim("ERR-6", both=change[divide_both], inverse=change[unit_columns])
 
 # %% [markdown]
-# Does the change of $Wz$ matter? Train with each rule, on 300 digits and 64 atoms. Each round infers the codes, fits $W$ to them by least
+# The notes' rule divides $Wz$ by 768², because 256 atoms of length 3 have lengths of 768 together: next to nothing is left of it. Does that matter? Train with each rule, on 300 digits and 64 atoms. Each round infers the codes, fits $W$ to them by least
 # squares, then applies the rule. One point needs care. The notes' rule leaves atoms of length about 1/64. Their correlations, and so $\lambda_{\max}$, are 64 times smaller, and a fair price is 64 times smaller too.
 # We try the notes' rule at both prices.
 
@@ -858,7 +872,8 @@ claim("SC-3", grown=sizes[:, -1, 0], free=free, held=held, notes=notes, **more, 
 # ### 256 strokes
 #
 # Now learn 256 atoms from 4000 digits. One small change makes them readable: ink only adds up, so demand that codes **and** atoms be ≥ 0. For the codes
-# only shrinkage changes; how, is exercise 1 at the end. The atoms start as digits.
+# only shrinkage changes; how, is exercise 1 at the end. The atoms start as digits, and a step of learning is a batch of 500 digits. For the strokes
+# λ is 0.15, a lower price than before, for a closer fit; in section 7 you can drag it.
 #
 # Three starts are learned here; the numbers below are theirs. The pictures, and the panels from here on, show start 1 as it came out once and is kept with the course. Learned again elsewhere, single
 # pixels come out differently (the last bits of a sum differ from machine to machine, and hundreds of steps make much of them), but what the atoms can do does not.
@@ -884,7 +899,7 @@ draw.atoms(strokes.W)
 # *variance* about the mean digit; what counts is the share of it that the reconstructions explain. (Below zero: worse than to answer «the mean digit» every time.)
 #
 # To compare with, at the same λ: the 256 digits of section 1 with codes ≥ 0, and 256 atoms of noise. And at the same *number of atoms in use*: the 256 digits with codes of either sign, whose λ is chosen for that;
-# and PCA with as many components. (Digits with codes ≥ 0 cannot use so many: even at λ near 0 only 18 stay.) An atom's *size* is the number of pixels that it covers: $1/\sum_i w_{ij}^4$, which is $p$ for an atom of length one that is even over $p$ pixels.
+# and PCA with as many components. (Digits with codes ≥ 0 cannot use so many, even at λ near 0: see the last line.) An atom's *size* is the number of pixels that it covers: $1/\sum_i w_{ij}^4$, which is $p$ for an atom of length one that is even over $p$ pixels.
 
 # %%
 size = Y_test.square().sum(1)
@@ -913,6 +928,7 @@ table = {f"strokes, start {i + 1}": one for i, one in enumerate(full)} | others
 for name, (explained, count, _, covered) in table.items():
     pixels = 10 * round(float(covered) / 10)
     print(f"{name:18} {explained:5.0%} explained, {count:2.0f} atoms of about {pixels} pixels")
+print(f"256 digits, codes ≥ 0, λ = 0.0001: {measure(dictionary, 1e-4)[1]:.0f} atoms")
 
 # %% tags=["claim:MNIST-1"]
 components = round(float(full[:, 1].mean()))
@@ -930,7 +946,7 @@ claim(
 
 # %% [markdown]
 # They are strokes: nearly every atom covers a fraction of the pixels that a digit does (in the picture about a dozen still look like a whole 0, 4, 6, 7 or 8). And they rebuild digits that nobody learned from better
-# than as many principal components or as many whole digits, and far better than noise. «Nearly» is a fair word for it; what is missing is mostly fine detail.
+# than as many principal components or as many whole digits, and far better than noise. «Nearly» is a fair word for it. Section 7 shows what is missing, as the residual.
 #
 # ### Few at a time: a union of subspaces
 #
@@ -979,6 +995,9 @@ claim("SC-2", own=own.mean(), drawn=drawn.mean(), sets=len(sets), **counts)
 draw.stroke_by_stroke(y, strokes.W, Z_strokes[3], stages=(1, 2, 3, 5, 8, 13, 20, int(m[3])))
 
 # %% [markdown]
+# So each digit lies near a small subspace of its own, and there are very many of them: a union of subspaces. The last picture adds the strokes of the 2, the largest first. Eight of them
+# already make a 2 that one can read; the last, of weight 0.01, changes hardly anything.
+#
 # ## 7 · Drag λ
 #
 # **Predict:** as λ grows, what happens to the number of strokes, to the reconstruction, and to the two terms of the energy? At which λ is nothing left?
@@ -1125,10 +1144,10 @@ claim("ERR-4", E=[E_turns, E_best], fit=fits, price=after_shrinkage.abs().sum())
 #
 # ## What breaks
 #
-# - **A step past 2/L** can explode; a bound on $L$ that is too small does the same.
+# - **A step past 2/L** can explode; an estimate of $L$ that is too small does the same.
 # - **Two conventions of the ½** give twice the λ. Check which one a paper or a library uses before comparing (scikit-learn's `Lasso` also divides the misfit by the number $d$ of rows of $W$).
 # - **λ above λ_max** gives the empty code. Choose λ as a share of λ_max when data or atoms change scale.
-# - **Nearly equal atoms** make $L$ large and the valleys long: more iterations, and codes that jump between twins.
+# - **Nearly equal atoms** make $L$ large and the valleys long: more iterations, and a small change of $y$ can move the weight from one twin to the other.
 #
 # ## References
 #

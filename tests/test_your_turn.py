@@ -93,7 +93,7 @@ def test_another_mistake_gets_nobody_elses_sentence(function):
 def test_one_number_and_several_values():
     norm = Exercise(like=lambda v: v.norm(), on=[(V,)])
     assert told(lambda v: float(v.norm()), norm).startswith("right")
-    assert "Is a .sum() or .min() missing?" in told(lambda v: v.square(), norm)
+    assert "Is a .sum(), .min() or .max() missing?" in told(lambda v: v.square(), norm)
     assert "it gives values with their indices (.values takes" in told(lambda v: v.min(0), norm)
     assert "it gives a complex, and a number was meant" in told(lambda v: 1j, norm)
     both = Exercise(like=lambda v: (v.sum(), v), on=[(V,)])

@@ -31,7 +31,7 @@ def energy_of(y, W, z, lam):
 
 ENERGY = Exercise(
     like=energy_of,
-    on=[(Y, W, Z, LAM), (Y, W, 0 * Z, LAM), (Y, W, Z, 2.0)],
+    on=[(Y, W, Z, LAM), (Y, W, 0 * Z, LAM), (Y, W, 2 * Z, 2.0)],  # in Z, ‖z‖₀ is ‖z‖₁
     mistakes=[
         Mistake(
             "The ½ is missing: that is the energy as the notes print it. Ours has ½‖y − Wz‖².",
@@ -48,6 +48,14 @@ ENERGY = Exercise(
         Mistake(
             "You charge for z²: that makes weights small, but none of them zero. ‖z‖₁ is Σ|z_j|.",
             lambda y, W, z, lam: 0.5 * (y - W @ z).square().sum() + lam * z.square().sum(),
+        ),
+        Mistake(
+            "You charge for the number of non-zeros, ‖z‖₀. ‖z‖₁ adds up their sizes.",
+            lambda y, W, z, lam: 0.5 * (y - W @ z).square().sum() + lam * (z != 0).sum(),
+        ),
+        Mistake(
+            "That is the length ‖z‖₂. ‖z‖₁ is Σ|z_j|.",
+            lambda y, W, z, lam: 0.5 * (y - W @ z).square().sum() + lam * z.norm(),
         ),
     ],
 )
@@ -80,6 +88,14 @@ SHRINK = Exercise(
         Mistake(
             "The size is right, the sign is lost.",
             lambda v, t: (v.abs() - t).clamp(min=0),
+        ),
+        Mistake(
+            "Below −t, v − t is further from zero than v. Move v towards zero: v + t there.",
+            lambda v, t: torch.where(v.abs() > t, v - t, 0 * v),
+        ),
+        Mistake(
+            "That is the part of v within ±t, which shrinkage takes away. Return the rest.",
+            lambda v, t: v.clamp(-t, t),
         ),
     ],
 )
@@ -117,6 +133,14 @@ STEP = Exercise(
             "Your gradient step has length 1. It is 1/L.",
             lambda y, W, z, lam, L: shrink(z - W.T @ (W @ z - y), lam / L),
         ),
+        Mistake(
+            "That is the gradient step alone. Then shrink its end by λ/L.",
+            lambda y, W, z, lam, L: z - W.T @ (W @ z - y) / L,
+        ),
+        Mistake(
+            "You divide the shrunk code by L. It is the price that is divided: shrink by λ/L.",
+            lambda y, W, z, lam, L: shrink(z - W.T @ (W @ z - y) / L, lam) / L,
+        ),
     ],
 )
 
@@ -136,6 +160,7 @@ KKT = Exercise(
     on=[
         (Y, W, Z, LAM),
         (Y, W, 0 * Z, 1.5),
+        (Y, W, 0 * Z, 3.0),  # the best code: no violation
         (Y, W, numbers(1.75, 0.0), LAM),
         (numbers(0.25, 0.0), W, numbers(0.5, 0.0), LAM),
         (numbers(0.6, 0.0), W, numbers(0.5, 0.0), LAM),
@@ -155,6 +180,30 @@ KKT = Exercise(
                 z == 0,
                 ((W.T @ (y - W @ z)).abs() - lam).clamp(min=0),
                 ((W.T @ (y - W @ z)).abs() - lam).abs(),
+            ).max(),
+        ),
+        Mistake(
+            "An idle atom with |c_j| below λ violates nothing: cut |c_j| − λ at zero.",
+            lambda y, W, z, lam: torch.where(
+                z == 0,
+                (W.T @ (y - W @ z)).abs() - lam,
+                (W.T @ (y - W @ z) - lam * z.sign()).abs(),
+            ).max(),
+        ),
+        Mistake(
+            "An idle atom with |c_j| below λ violates nothing: cut |c_j| − λ at zero, no | |.",
+            lambda y, W, z, lam: torch.where(
+                z == 0,
+                ((W.T @ (y - W @ z)).abs() - lam).abs(),
+                (W.T @ (y - W @ z) - lam * z.sign()).abs(),
+            ).max(),
+        ),
+        Mistake(
+            "Your c has the wrong sign: it is Wᵀ(y − Wz), not the gradient Wᵀ(Wz − y).",
+            lambda y, W, z, lam: torch.where(
+                z == 0,
+                ((W.T @ (W @ z - y)).abs() - lam).clamp(min=0),
+                (W.T @ (W @ z - y) - lam * z.sign()).abs(),
             ).max(),
         ),
     ],
@@ -177,6 +226,10 @@ LAMBDA_MAX = Exercise(
         Mistake(
             "That is the length ‖Wᵀy‖₂. Each condition is about one atom: take the largest entry.",
             lambda y, W: (W.T @ y).norm(),
+        ),
+        Mistake(
+            "That is the place of the largest entry. Its size was asked.",
+            lambda y, W: (W.T @ y).abs().argmax(),
         ),
         Mistake(
             "That adds up all atoms. One atom that wants to enter is enough: take the largest.",
@@ -214,6 +267,14 @@ AHEAD = Exercise(
             "β is (θ_t − 1)/θ_{t+1}. Without the −1 it is not 0 in the first step.",
             lambda z, z_last, theta, theta_next: z + theta / theta_next * (z - z_last),
         ),
+        Mistake(
+            "That is only the move. The point ahead is z and that move.",
+            lambda z, z_last, theta, theta_next: (theta - 1) / theta_next * (z - z_last),
+        ),
+        Mistake(
+            "You divide by θ_t. The next θ stands below: β is (θ_t − 1)/θ_{t+1}.",
+            lambda z, z_last, theta, theta_next: z + (theta - 1) / theta * (z - z_last),
+        ),
     ],
 )
 
@@ -223,13 +284,17 @@ AHEAD = Exercise(
 
 def lower_bound(y, W, z, lam):
     """The floor that the residual proves, scaled down until it is feasible."""
-    r = y - W @ z
-    u = r * (lam / (W.T @ r).abs().max()).clamp(max=1)
+    u = _scaled(y, W, z, lam)
     return 0.5 * (y @ y - (y - u) @ (y - u))
 
 
 def _floor(y, u):
     return y @ u - 0.5 * u @ u
+
+
+def _scaled(y, W, z, lam):
+    r = y - W @ z
+    return r * (lam / (W.T @ r).abs().max()).clamp(max=1)
 
 
 BOUND = Exercise(
@@ -247,11 +312,7 @@ BOUND = Exercise(
         Mistake(
             "The bound is ⟨y, u⟩ − ½‖u‖²: the ½ is missing.",
             lambda y, W, z, lam: (
-                lower_bound(y, W, z, lam)
-                - 0.5
-                * ((y - W @ z) * (lam / (W.T @ (y - W @ z)).abs().max()).clamp(max=1))
-                .square()
-                .sum()
+                lower_bound(y, W, z, lam) - 0.5 * _scaled(y, W, z, lam).square().sum()
             ),
         ),
         Mistake(
@@ -259,6 +320,10 @@ BOUND = Exercise(
             lambda y, W, z, lam: _floor(
                 y, (y - W @ z) * (lam / (W.T @ (y - W @ z)).max()).clamp(max=1)
             ),
+        ),
+        Mistake(
+            "You took ⟨r, u⟩ − ½‖u‖². The floor is ⟨y, u⟩ − ½‖u‖², with the sample.",
+            lambda y, W, z, lam: lower_bound(y, W, z, lam) - (W @ z) @ _scaled(y, W, z, lam),
         ),
     ],
 )
@@ -278,8 +343,20 @@ RESCALE = Exercise(
     on=[(TWO, Z), (W, Z)],
     mistakes=[
         Mistake(
-            "You divide the code too, as the notes do: Wz changes. Shorter atoms need more weight.",
+            "You divide the code too, so Wz changes. What divides the atom multiplies its weight.",
             lambda W, z: z / W.norm(dim=0),
+        ),
+        Mistake(
+            "That is the code of the notes' rule. Here each atom is divided by its own length.",
+            lambda W, z: z / W.norm(dim=0).sum(),
+        ),
+        Mistake(
+            "You left the code as it is. The atoms change their lengths, so Wz changes.",
+            lambda W, z: z,
+        ),
+        Mistake(
+            "Those are the squared lengths. Multiply by the lengths.",
+            lambda W, z: z * W.square().sum(0),
         ),
         Mistake(
             "One number for all. Each weight is multiplied by the length of its own atom.",
@@ -313,6 +390,10 @@ NONNEGATIVE = Exercise(
         Mistake(
             "You cut at zero, and the price t was never charged.",
             lambda v, t: v.clamp(min=0),
+        ),
+        Mistake(
+            "For v below zero the best z ≥ 0 is zero. Leave out the | |.",
+            lambda v, t: (v.abs() - t).clamp(min=0),
         ),
     ],
 )

@@ -13,7 +13,10 @@ class Trouble(str):
 
 NOTHING = Trouble("it gives nothing back. Is a `return` missing?")
 NUMPY = Trouble("it gives a NumPy array. Stay with torch: torch.zeros instead of numpy.zeros")
-ONE = "it gives a tensor of shape {yours}, and one number was meant. Is a .sum() or .min() missing?"
+ONE = (
+    "it gives a tensor of shape {yours}, and one number was meant. Is a .sum(), .min() or .max()"
+    " missing?"
+)
 KIND = "it gives {yours}, and {right} was meant"
 SHAPE = "it gives a tensor of shape {yours}, and the shape {right} was meant"
 

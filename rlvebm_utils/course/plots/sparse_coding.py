@@ -13,11 +13,11 @@ SIDE = 28  # pixels along one side of a digit
 
 @style.styled
 def digits(images: Tensor, title: str) -> None:
-    """A row of digits (N, 784)."""
+    """A row of digits, or of what is rebuilt of them (N, 784)."""
     figure, ax = style.new_figure(height=1.5)
     style.image_grid(ax, images.reshape(-1, SIDE, SIDE).numpy(), 1, len(images), vmin=0, vmax=1)
     ax.set_title(title)
-    style.show(figure, f"{title}: {len(images)} handwritten digits, dark ink on white.")
+    style.show(figure, f"{title}: {len(images)} pictures in a row, dark ink on white.")
 
 
 @style.styled

@@ -385,7 +385,7 @@ class _Floor(Scene):
             Line(a["s"], a["floor"], GREEN if holds else VERMILION, dots=6),
         ]
         words = "E blue, least E dashed; floor green if proved"
-        reach = "|w_jᵀu|, orange where past λ (middle line)"
+        reach = "|w_jᵀu|, orange where past λ (half way up)"
         return [
             Chart(lines, words, "s", (0, 1.2), (0, top), yticks=levels(top)),
             Stems(a["wu"], reach, f"atoms 1 to {a['wu'].size}", 2 * self.lam, marked=a["past"]),
