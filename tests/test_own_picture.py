@@ -253,7 +253,7 @@ def check_link(page, there: str) -> None:
     paste(page, "steps=4")
     line_says(page, "steps=4")
     address = page.get_by_text("link to these settings").evaluate("link => link.href")
-    tab = page.context.new_page()
+    tab = page.context.browser.new_page()
     tab.goto(f"{address}&token={page.server.token}", wait_until="commit", timeout=120_000)
     tab.wait_for_selector(".rlv-panel .rlv-tiles", timeout=120_000)
     words = tab.locator(".rlv-panel .rlv-tiles").get_attribute("aria-label")

@@ -211,6 +211,11 @@ def test_what_is_drawn_becomes_the_sample(panel, problems):
     assert panel.html != before, "drawn anew though no control has moved"
 
 
+def test_the_same_picture_once_more_is_shown_again(panel):
+    panel.own.changes += 1  # as when a file is opened again after Reset
+    assert panel.values["sample"] == 10
+
+
 def test_ink_stays_above_zero_where_the_samples_do(problems):
     one = problems["wide"]
     positive = playground.Problem(one.dictionary, one.samples.abs(), one.networks)

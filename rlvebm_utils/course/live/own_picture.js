@@ -165,6 +165,7 @@ class Sheet {
   send() {
     this.timer = null;
     this.model.set("pixels", [...this.pixels]);
+    this.model.set("changes", this.model.get("changes") + 1);
     this.model.save_changes();
   }
 

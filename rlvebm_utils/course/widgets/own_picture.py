@@ -26,6 +26,7 @@ class OwnPicture(anywidget.AnyWidget):
     _css = style("own_picture.css")
     side = traitlets.Int(SIDE).tag(sync=True)
     pixels = traitlets.List(traitlets.Int()).tag(sync=True)  # 0 to 255, row by row
+    changes = traitlets.Int().tag(sync=True)  # by the reader, also to what was there before
 
     def __init__(self, **values):
         super().__init__(**values)

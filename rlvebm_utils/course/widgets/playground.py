@@ -102,13 +102,13 @@ def _add_tools(panel: SliderPanel, scene: _Race) -> None:
     sample = panel.controls["sample"]
     own_place = len(sample.options) - 1
 
-    def drawn(_change) -> None:
-        if sample.value == own_place:
-            panel.redraw()
-        else:
+    def drawn(change) -> None:
+        if sample.value != own_place:
             sample.value = own_place
+        elif change["name"] == "pixels":
+            panel.redraw()
 
-    scene.own.observe(drawn, names="pixels")
+    scene.own.observe(drawn, names=["pixels", "changes"])
     panel.keep = Keep(
         panel,
         lambda: scene.figure(panel),
