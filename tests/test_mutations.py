@@ -444,7 +444,7 @@ MUTATIONS = {
     ),
     "the playground's scale follows λ": Mutation(
         "course/widgets/playground.py",
-        {"lam=self.low) for": "lam=0.5) for", "solver(W, y, self.low,": "solver(W, y, 0.5,"},
+        {"self.limit(data, y)": "ceiling(max(float(z.abs().max()) for z in codes))"},
         "test_playground.py::test_no_axis_moves_while_a_slider_does",
     ),
     "the playground's curves are not logarithms": Mutation(
