@@ -92,7 +92,7 @@ def solver_panel(problems: Mapping[str, Problem], *, lam: float) -> SliderPanel:
         headline=scene.headline,
         stills=("steps", [depth for depth in scene.depths if depth.bit_count() == 1]),
     )
-    panel.controls["steps"].layout.min_width = "300px"
+    panel.controls["steps"].layout.flex = "1 1 300px"  # room to aim
     _add_tools(panel, scene)
     return panel
 
