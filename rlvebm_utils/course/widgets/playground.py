@@ -24,7 +24,7 @@ from .chart import Chart, Line
 from .keep import Keep, settings_of
 from .own_picture import OwnPicture
 from .panel import Scene, SliderPanel, log_slider, picker, stops
-from .parts import CUT, GRID, TEXT, Picture, number, tile
+from .parts import CUT, GRID, Picture, number, tile
 from .sparse_coding import one_thread
 
 # Colour and mark of each solver
@@ -33,7 +33,7 @@ DEPTHS = (1, 2, 3, 4, 6, 8)
 OWN, SAMPLES = "your own", 10
 # Of the chart, in per cent of the least energy: below, its certificate says nothing any more
 LEAST, MOST = 0.01, 1e4
-BAND, GAP = 60, 18  # height of a code in the panel, and between two
+BAND = 60  # height of a code in the panel
 TICKS = [(-2, "≤ 0.01"), (0, "1"), (2, "100"), (4, "10⁴")]
 
 
@@ -295,36 +295,28 @@ class Codes:
     height = 0.9
 
     def html(self) -> str:
-        """What the panel shows."""
-        bands = (
-            f'<g transform="translate(150 {place * (BAND + GAP) + 8})">{self._band(*one)}</g>'
-            for place, one in enumerate(self.codes.items())
-        )
-        box = f"0 0 880 {len(self.codes) * (BAND + GAP) + 22}"
-        last = len(self.codes) * (BAND + GAP) + 16
-        count = len(next(iter(self.codes.values())))
-        texts = f'<text x="150" y="{last}">atom 1</text><text x="870" y="{last}" text-anchor="end">'
-        svg = f'<svg viewBox="{box}" fill="{TEXT}">{"".join(bands)}{texts}{count}</text></svg>'
-        return tile(self.title, f'<div style="font-size:13px">{svg}</div>', "rlv-codes", 880)
+        """What the panel shows: words as words, so that they are as large on a narrow page."""
+        bands = "".join(self._band(name, z) for name, z in self.codes.items())
+        return tile(self.title, bands, "rlv-codes", 880)
 
     def _band(self, name: str, z: Tensor) -> str:
-        """Stems, axis, ticks and name of one code."""
+        """Name, scale and stems of one code, on one row where there is room."""
         colour, mark = SOLVERS[name]
         x = [720 * (j + 0.5) / len(z) for j in range(len(z))]
         y = (BAND / 2 * (1 - (z / self.limit).clamp(-1, 1))).tolist()
         stems = (f"M{a:.1f} {BAND / 2}V{b:.1f}" for a, b, one in zip(x, y, z, strict=True) if one)
-        rows = ((0, f"{self.limit:g}"), (BAND / 2, "0"), (BAND, f"−{self.limit:g}"))
-        grid = "".join(f'<path stroke="{GRID}" d="M0 {row}H720"/>' for row, _ in rows)
-        ticks = "".join(
-            f'<text x="-6" y="{row + 4}" font-size="11" text-anchor="end">{text}</text>'
-            for row, text in rows
+        words = (
+            f'<div style="flex:0 0 150px"><span style="color:{colour}">{mark}</span> {name}: '
+            f"{_used(z)} of {len(z)} atoms<br><i>from −{self.limit:g} to {self.limit:g}</i></div>"
         )
-        dot = f'<tspan fill="{colour}">{mark}</tspan>'
-        words = f'<text x="-150" y="{BAND / 2}">{dot} {name}</text>'
-        used = f'<text x="-150" y="{BAND / 2 + 16}">{_used(z)} of {len(z)} atoms</text>'
+        grid = f'<path stroke="{GRID}" d="M0 .5H720M0 {BAND / 2}H720M0 {BAND - 0.5}H720"/>'
         width = min(6, 0.5 * 720 / len(z))
-        moving = f'{CUT}<path stroke="{colour}" stroke-width="{width:.1f}" d="{"".join(stems)}"/>'
-        return f"{grid}{ticks}{words}{used}{moving}{CUT}"
+        moving = f'<path stroke="{colour}" stroke-width="{width:.1f}" d="{"".join(stems)}"/>'
+        look = f'style="display:block;width:100%;height:{BAND}px" preserveAspectRatio="none"'
+        svg = f'<svg viewBox="0 0 720 {BAND}" {look}>{grid}{moving}</svg>'
+        svg = f'<div style="flex:1 1 220px;min-width:0">{svg}</div>'
+        row = "display:flex;flex-wrap:wrap;align-items:center;margin-bottom:8px"
+        return f'{CUT}<div style="{row}">{words}{svg}</div>{CUT}'
 
     def plot(self, axes) -> None:
         """The same with matplotlib."""
