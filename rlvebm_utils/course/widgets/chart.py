@@ -69,7 +69,7 @@ class Chart:
 
     def html(self) -> str:
         """What the panel shows."""
-        moving = "".join(_drawn(one, self._place(one.points())) for one in self.lines)
+        moving = CUT.join(_drawn(one, self._place(one.points())) for one in self.lines)
         clip = f'<svg width="{SIZE[0]}" height="{SIZE[1]}">{moving}</svg>'
         left, above, right, below = MARGIN
         box = f"{-left} {-above} {left + SIZE[0] + right} {above + SIZE[1] + below}"

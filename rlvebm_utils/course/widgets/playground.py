@@ -306,17 +306,19 @@ class Codes:
         y = (BAND / 2 * (1 - (z / self.limit).clamp(-1, 1))).tolist()
         stems = (f"M{a:.1f} {BAND / 2}V{b:.1f}" for a, b, one in zip(x, y, z, strict=True) if one)
         words = (
-            f'<div style="flex:0 0 150px"><span style="color:{colour}">{mark}</span> {name}: '
-            f"{_used(z)} of {len(z)} atoms<br><i>from −{self.limit:g} to {self.limit:g}</i></div>"
+            f'<div style="flex:0 0 180px"><span style="color:{colour}">{mark}</span> {name}: '
+            f"{CUT}{_used(z)}{CUT} of {len(z)} atoms<br>"
+            f"<i>from −{self.limit:g} to {self.limit:g}</i></div>"
         )
         grid = f'<path stroke="{GRID}" d="M0 .5H720M0 {BAND / 2}H720M0 {BAND - 0.5}H720"/>'
         width = min(6, 0.5 * 720 / len(z))
         moving = f'<path stroke="{colour}" stroke-width="{width:.1f}" d="{"".join(stems)}"/>'
         look = f'style="display:block;width:100%;height:{BAND}px" preserveAspectRatio="none"'
-        svg = f'<svg viewBox="0 0 720 {BAND}" {look}>{grid}{moving}</svg>'
-        svg = f'<div style="flex:1 1 220px;min-width:0">{svg}</div>'
+        svg = f'<svg viewBox="0 0 720 {BAND}" {look}>{grid}{CUT}{moving}{CUT}</svg>'
         row = "display:flex;flex-wrap:wrap;align-items:center;margin-bottom:8px"
-        return f'{CUT}<div style="{row}">{words}{svg}</div>{CUT}'
+        return (
+            f'<div style="{row}">{words}<div style="flex:1 1 220px;min-width:0">{svg}</div></div>'
+        )
 
     def plot(self, axes) -> None:
         """The same with matplotlib."""
