@@ -12,7 +12,9 @@
 # **You will** pick data and a dictionary, drag λ and the number of steps, and see which solver is nearest to the least energy when all have to stop.
 #
 # For a sample $y$ and a dictionary $W$ every solver looks for the code $z$ with the least energy $E = \tfrac12\Vert y - Wz\Vert^2 + \lambda\Vert z\Vert_1$. ISTA and FISTA are those of [notebook 2](02_sparse_coding_fista.ipynb); LISTA is a network that
-# learned to do the same in few steps, one network for each number of steps. The dashed line is the least energy, certified by a duality gap to 0.01 %.
+# learned to do the same in few steps, one network for each number of steps. The curves show how far above the least energy each one is. The least energy itself is known to 0.01 %, by a duality gap; below that the curves end.
+#
+# **Your own picture**: draw on the sheet, or open a file from your computer; the file stays there. Dark is ink. **Settings**: copy the line, and paste it back another day; in the page without code it is also a link. **Save figure** writes the settings into the file's name.
 
 # %%
 # On Colab this fetches the helper package; anywhere else it does nothing.

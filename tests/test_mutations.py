@@ -442,6 +442,50 @@ MUTATIONS = {
         {'exact = {"tol": None, "max_iter": steps}': 'exact = {"tol": None, "max_iter": 9}'},
         "test_playground.py::test_each_solver_stops_after_the_steps_of_the_slider",
     ),
+    "the playground's scale follows λ": Mutation(
+        "course/widgets/playground.py",
+        {"self.limit(data, y)": "ceiling(max(float(z.abs().max()) for z in codes))"},
+        "test_playground.py::test_no_axis_moves_while_a_slider_does",
+    ),
+    "the playground's curves are not logarithms": Mutation(
+        "course/widgets/playground.py",
+        {"math.log10(max(100 * one, LEAST))": "max(100 * one, LEAST)"},
+        "test_playground.py::test_the_curves_are_logarithms_and_have_a_legend",
+    ),
+    "two solvers share a mark": Mutation(
+        "course/widgets/playground.py",
+        {'(VERMILION, "■")': '(VERMILION, "●")'},
+        "test_playground.py::test_the_curves_are_logarithms_and_have_a_legend",
+    ),
+    "what is drawn is not shown": Mutation(
+        "course/widgets/playground.py",
+        {"panel.redraw()": "pass"},
+        "test_playground.py::test_what_is_drawn_becomes_the_sample",
+    ),
+    "a wrong line of settings is half obeyed": Mutation(
+        "course/widgets/keep.py",
+        {
+            "        if picture:\n            self.own.text = picture\n": "",
+            "        self.panel.set(**values)": "        self.panel.set(**values)\n"
+            "        if picture:\n            self.own.text = picture",
+        },
+        "test_keep.py::test_the_picture_goes_with_the_settings_while_it_is_shown",
+    ),
+    "settings beyond a slider's end are taken": Mutation(
+        "course/widgets/keep.py",
+        {"if not low * (1 - 1e-6) <= value <= high * (1 + 1e-6):": "if False:"},
+        "test_keep.py::test_a_wrong_line_is_told_and_changes_nothing",
+    ),
+    "a line that was only shown is opened": Mutation(
+        "course/widgets/keep.py",
+        {'if change["new"] != self._told:': "if True:"},
+        "test_keep.py::test_the_line_follows_the_controls_and_opens_them_again",
+    ),
+    "the link of the last figure stays": Mutation(
+        "course/widgets/keep.py",
+        {'self.saved.value = ""': "pass"},
+        "test_keep.py::test_the_figure_is_saved_under_a_name_with_the_settings",
+    ),
     "show another step than the slider's": Mutation(
         "course/widgets/atoms.py",
         {"run.snapshots[step]": "run.snapshots[1]"},
@@ -774,7 +818,12 @@ def outcomes(tmp_path_factory):
         shutil.copytree(ROOT / "rlvebm_utils", copy / "rlvebm_utils", ignore=ignore)
         all_tests = {m.seen_by for m in MUTATIONS.values()}
         tests = [mutation.seen_by] if mutation.seen_by else sorted(all_tests)
-        for file in {"problems.py", "table.py", *(test.split("::")[0] for test in tests)}:
+        for file in {
+            "problems.py",
+            "table.py",
+            "drawn.py",
+            *(test.split("::")[0] for test in tests),
+        }:
             shutil.copy(ROOT / "tests" / file, copy)
         (copy / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
         if mutation.module:

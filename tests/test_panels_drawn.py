@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from drawn import lines, marks, painted, pictures, same, tiles
 from matplotlib.colors import to_hex, to_rgba_array
 from problems import normal
@@ -445,39 +446,45 @@ def plain_ista(W, y, lam, steps, momentum):
     return energies, z
 
 
-@pytest.mark.parametrize(("solver", "name"), [(0, "ISTA"), (1, "FISTA"), (2, "LISTA")])
-def test_playground(solver, name):
+def test_playground():
     dictionary, samples = Dictionary(unit(8)), normal(40, 9, seed=3).double()
-    other = prepare(Dictionary(unit(12)), samples, 0.2, steps=1)
+    other = prepare(Dictionary(unit(12)), samples, 0.2, depths=(8,), steps=1)
     problem = prepare(dictionary, samples, 0.2, steps=3)
     panel = solver_panel({"other": other, "mine": problem}, lam=0.2)
-    for control, value in {"problem": 1, "sample": 4, "steps": 8, "solver": solver}.items():
-        panel.controls[control].value = value
-    panel.controls["lam"].value = 0.4
+    panel.set(data=1, sample=4, steps=8, lam=0.4)
     lam = panel.values["lam"]
     W, y = dictionary.W.numpy(), samples[4].numpy()
     runs = [plain_ista(W, y, lam, 8, momentum) for momentum in (False, True)]
     with torch.no_grad():
         nets = {k: net(samples[4], lam=lam).numpy() for k, net in problem.networks.items()}
     E = {k: 0.5 * np.sum((y - W @ z) ** 2) + lam * np.abs(z).sum() for k, z in nets.items()}
-    z = [runs[0][1], runs[1][1], nets[8]][solver]
-    shown = tiles(panel)
-    top = np.abs(y).max()
-    for title, values in (("sample y", y), (f"Wz by {name}", W @ z)):
+    codes = {"ISTA": runs[0][1], "FISTA": runs[1][1], "LISTA": nets[8]}
+    shown, top = tiles(panel), np.abs(y).max()
+    titles = ["sample y", *(f"Wz by {name}" for name in codes)]
+    for title, values in zip(titles, (y, *(W @ z for z in codes.values())), strict=True):
         (pixels,) = pictures(shown[title])
         assert same(pixels, values.reshape(3, 3), SIGNED, -top, top), title
     best = lasso(W, y, lam)
     least = 0.5 * np.sum((y - W @ best) ** 2) + lam * np.abs(best).sum()
-    curves = shown["energy against steps; dashed: the least"]
-    highest = max(*runs[0][0], *runs[1][0], *E.values())
-    for colour, steps, energies in (
-        (BLUE, range(9), runs[0][0]),
-        (VERMILION, range(9), runs[1][0]),
-        (GREEN, [0, *E], [0.5 * y @ y, *E.values()]),
+    chart, bands = shown["E above the least (%)"], shown["codes z, on one scale"]
+    for (name, z), colour, steps, energies in zip(
+        codes.items(),
+        (BLUE, VERMILION, GREEN),
+        (range(9), range(9), [0, *E]),
+        (*(run[0] for run in runs), [0.5 * y @ y, *E.values()]),
+        strict=True,
     ):
-        x, down = lines(curves, colour)[0].reshape(-1, 2).T
-        np.testing.assert_allclose(x, [400 * k / 8 for k in steps], atol=0.06)
-        values = highest - down * (highest - 0.9 * least) / 120
-        np.testing.assert_allclose(values, energies, atol=2e-3 * highest)
-    for label, at in (("ISTA", runs[0][0][-1]), ("FISTA", runs[1][0][-1]), ("LISTA", E[8])):
-        assert f"{label} {100 * (at / least - 1):.1f} %" in panel.html
+        above = np.array(energies) / least - 1
+        x, down = lines(chart, colour)[0].reshape(-1, 2).T
+        np.testing.assert_allclose(x, 440 * (np.array(steps) / 8 + 0.02) / 1.04, atol=0.06)
+        seen = 10 ** (4 - 6 * down / 190) / 100  # per cent, on a logarithmic axis of six decades
+        np.testing.assert_allclose(seen, np.maximum(above, 1e-4), rtol=0.02, atol=2e-4)
+        stems = lines(bands, colour)[0].reshape(-1, 3)
+        (used,) = np.nonzero(z)
+        np.testing.assert_allclose(stems[:, 0], 720 * (used + 0.5) / len(z), atol=0.06)
+        limit = panel.state(**panel.values)["limit"]
+        np.testing.assert_allclose(30 * (1 - z[used] / limit), stems[:, 2], atol=0.06)
+        words = BeautifulSoup(panel.html, "html.parser").select_one(".rlv-tiles")["aria-label"]
+        told = re.search(rf"\b{name} (\S+) % with (\d+) atoms", words)
+        assert float(told[1]) == pytest.approx(100 * above[-1], rel=0.01, abs=0.02)
+        assert int(told[2]) == len(used)

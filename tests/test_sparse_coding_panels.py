@@ -2,6 +2,8 @@
 they show, moved away from where they start, against arithmetic of our own.
 """
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -59,6 +61,30 @@ def seen(tile, xlim, ylim, colour=None) -> np.ndarray:
     (x0, x1), (y0, y1) = xlim, ylim
     share = points.reshape(-1, 2) / SIZE
     return np.stack([x0 + share[:, 0] * (x1 - x0), y1 - share[:, 1] * (y1 - y0)], 1)
+
+
+def test_marks_stand_on_the_curve_and_in_the_legend():
+    drawing = [
+        Line([0.0, 4.0], [-1.0, 3.0], BLUE, mark="■", label="<one>"),
+        Line([0.0, 4.0], [1.0, 1.0], GREEN, label="two"),
+        Line([1.0], [2.0], VERMILION, dots=3),
+    ]
+    chart = Chart(drawing, "a title", "time", (0, 4), (-1, 3))
+
+    class Panel:
+        html = chart.html()
+
+    tile = tiles(Panel)["a title"]
+    (curve,) = lines(tile, BLUE)
+    squares = tile.select_one(f'path[fill="{BLUE}"]')["d"]
+    starts = np.array(re.findall(r"M([\d.]+) ([\d.]+)m", squares), dtype=float)
+    np.testing.assert_allclose(starts, curve.reshape(-1, 2))
+    assert tile.select("p")[1].get_text().split(" ") == ["■", "<one>━", "two"]
+    axes = plt.figure().subplots()
+    chart.plot(axes)
+    assert [one.get_text() for one in axes.get_legend().get_texts()] == ["<one>", "two"]
+    assert [one.get_marker() for one in axes.lines] == ["s", "None", "o"]
+    plt.close(axes.figure)
 
 
 def test_a_chart_is_where_its_numbers_are():

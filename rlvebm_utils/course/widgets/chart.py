@@ -16,7 +16,10 @@ MARGIN = (44, 10, 14, 38)  # left, top, right, bottom
 
 @dataclass(frozen=True)
 class Line:
-    """A curve through the points (x, y), or the points alone (`dots`, of that radius)."""
+    """A curve through the points (x, y), or the points alone (`dots`, of that radius).
+
+    mark: "●", "■" or "▲" at each point of a curve. label: its name in the chart's legend.
+    """
 
     x: object
     y: object
@@ -24,6 +27,8 @@ class Line:
     width: float = 2.0
     dashed: bool = False
     dots: float = 0.0
+    mark: str = ""
+    label: str = ""
 
     def points(self) -> np.ndarray:
         """Its points (k, 2) as float64."""
@@ -36,8 +41,8 @@ class Line:
 class Chart:
     """Lines within `xlim` and `ylim`; what lies outside is cut off at the frame.
 
-    The title says which colour is which. `xticks` and `yticks` are (value, text); both ends and the
-    middle, if left out.
+    The title says which colour is which, or a legend, of the lines with a label. `xticks` and
+    `yticks` are (value, text); both ends and the middle, if left out.
     """
 
     lines: Sequence[Line]
@@ -64,13 +69,23 @@ class Chart:
 
     def html(self) -> str:
         """What the panel shows."""
-        moving = "".join(_drawn(one, self._place(one.points())) for one in self.lines)
+        moving = CUT.join(_drawn(one, self._place(one.points())) for one in self.lines)
         clip = f'<svg width="{SIZE[0]}" height="{SIZE[1]}">{moving}</svg>'
         left, above, right, below = MARGIN
         box = f"{-left} {-above} {left + SIZE[0] + right} {above + SIZE[1] + below}"
         axes = self._axes()
         svg = f'<svg viewBox="{box}">{axes}{CUT}{clip}{CUT}</svg>'
-        return tile(self.title, svg, "rlv-stems")
+        return tile(self.title, self._legend() + svg, "rlv-stems")
+
+    def _legend(self) -> str:
+        """Above the picture, where no curve can run through it."""
+        named = "".join(
+            f'<span style="margin-right:16px"><span style="color:{one.colour}">{one.mark or "━"}'
+            f"</span> {html.escape(one.label)}</span>"
+            for one in self.lines
+            if one.label
+        )
+        return f"<p>{named}</p>" if named else ""
 
     def _axes(self) -> str:
         """Grid, frame, ticks and label."""
@@ -96,14 +111,21 @@ class Chart:
         for one in self.lines:
             x, y = one.points().T
             style = {"marker": "o", "ms": 1.2 * one.dots, "ls": ""} if one.dots else {}
+            if one.mark:
+                style = {"marker": _MARKS[one.mark][0], "ms": 3}
             if one.dashed:
                 style["ls"] = "--"
-            axes.plot(x, y, color=one.colour, lw=0.6 * one.width, **style)
+            name = one.label or "_"  # Matplotlib's legend leaves out what begins like that
+            axes.plot(x, y, color=one.colour, lw=0.6 * one.width, label=name, **style)
         across, up = self.ticks()
         axes.set(xlim=self.xlim, ylim=self.ylim)
         axes.set_xticks(*zip(*across, strict=True), fontsize=8)
         axes.set_yticks(*zip(*up, strict=True), fontsize=8)
         axes.set_xlabel(self.xlabel, fontsize=8)
+        if any(one.label for one in self.lines):
+            tight = {"handlelength": 1, "columnspacing": 0.6, "handletextpad": 0.2, "borderpad": 0}
+            place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "frameon": False}
+            axes.legend(fontsize=7, ncols=3, **place, **tight)
 
 
 def _ticks(given, limits: tuple[float, float]) -> list[tuple[float, str]]:
@@ -118,4 +140,17 @@ def _drawn(line: Line, points: np.ndarray) -> str:
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     dash = ' stroke-dasharray="6 4"' if line.dashed else ""
     width = f'stroke-width="{line.width:g}"'
-    return f'<path fill="none" stroke="{line.colour}" {width}{dash} d="M{path}"/>'
+    curve = f'<path fill="none" stroke="{line.colour}" {width}{dash} d="M{path}"/>'
+    if not line.mark:
+        return curve
+    outline = _MARKS[line.mark][1]
+    marks = "".join(f"M{x:.1f} {y:.1f}{outline}" for x, y in points)
+    return f'{curve}<path fill="{line.colour}" d="{marks}"/>'
+
+
+# Matplotlib's name of a mark, and its outline about a point
+_MARKS = {
+    "●": ("o", "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z"),
+    "■": ("s", "m-4 -4h8v8h-8z"),
+    "▲": ("^", "m0 -5.5l5 9.5h-10z"),
+}

@@ -31,6 +31,11 @@ STYLE = """<style>
   background-color: #fff; border: 1px solid #767676; }
 .rlv-panel [role=slider]:focus, .rlv-panel .ui-slider-handle:focus, .rlv-panel input:focus {
   outline: 3px solid #0072B2; outline-offset: 2px; }
+.rlv-panel input[type=text] { color: #222; background-color: #fff; border: 1px solid #767676;
+  font-family: monospace; font-size: 12px; }
+.rlv-panel .rlv-told { margin: 0; font-size: 13px; line-height: 1.35; color: #595959;
+  white-space: normal; overflow-wrap: anywhere; }
+.rlv-panel .rlv-told a { color: #0072B2; text-decoration: underline; }
 .rlv-title { margin: 0 0 2px; font-size: 15px; line-height: 1.4; font-weight: 600; color: #222; }
 .rlv-frame { font-size: 13px; line-height: 1.35; color: #222; }
 .rlv-frame p, .rlv-frame ol { margin: 0; padding: 0; }

@@ -197,10 +197,14 @@ class SliderPanel:
 
     def reset(self) -> None:
         """Put every control back to where it started; one drawing for all of them."""
+        self.set(**self._start)
+
+    def set(self, **values) -> None:
+        """Put controls to these values; one drawing for all of them."""
         self._resetting = True
         try:
-            for name, control in self.controls.items():
-                control.value = self._start[name]
+            for name, value in values.items():
+                self.controls[name].value = value
         finally:
             self._resetting = False
         self.redraw()
