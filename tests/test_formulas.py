@@ -347,7 +347,7 @@ def spring_energy():
     model, y = FuzzyBallAutoencoder(9, spring=0.3, sigma=1.5).double(), normal(4, 9, seed=11)
     noise = normal(4, 2, seed=12)
     with torch.no_grad():
-        terms, mean = model.free_energy(y, noise), model.encode(y).mean
+        terms, mean = model.terms(y, noise), model.encode(y).mean
         close(terms.fit, half(y - model.decode(mean + 1.5 * noise)))
         close(terms.total, terms.fit + 0.3 * mean.square().sum(1))
 
