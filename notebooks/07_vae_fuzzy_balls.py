@@ -68,10 +68,17 @@ from rlvebm_utils.course.exercises import your_turn
 from rlvebm_utils.course.plots import vae as draw
 from rlvebm_utils.course.plots.diagrams import show_diagram
 from rlvebm_utils.course.settled import length
-from rlvebm_utils.course.vae import Balls, FuzzyBallAutoencoder, train_balls
 
 # %%
-from rlvebm_utils.course.vae import collapse_spring, information, overlap, size_term
+from rlvebm_utils.course.vae import (
+    Balls,
+    FuzzyBallAutoencoder,
+    collapse_spring,
+    information,
+    overlap,
+    size_term,
+    train_balls,
+)
 from rlvebm_utils.course.widgets import vae as drag
 from rlvebm_utils.course.widgets.ball import drag_ball
 from rlvebm_utils.progress import track
@@ -306,15 +313,15 @@ def stage(model, noises):  # on held-out digits
 def tighten(seed, epochs):  # each spring goes on where the last one ended
     model, stages = FuzzyBallAutoencoder(400, spring=springs[0], seed=seed), {}
     noises = torch.randn(4, 1000, 2, generator=torch.Generator().manual_seed(seed))
-    train_balls(model, Y, epochs=5 * epochs, seed=seed, learning_rate=4e-3)
+    train_balls(model, Y, epochs=12 * epochs, seed=seed, learning_rate=4e-3)
     for model.spring in springs:
-        train_balls(model, Y, epochs=epochs, seed=seed)
+        train_balls(model, Y, epochs=epochs, seed=seed, learning_rate=4e-3)
         stages[model.spring] = stage(model, noises)
     return stages
 
 
 # %%
-jobs = [(seed, epochs) for epochs in (length(8), length(8) // 2 or 1) for seed in seeds]
+jobs = [(seed, epochs) for epochs in (length(6), length(6) // 2 or 1) for seed in seeds]
 all_sweeps = [tighten(*job) for job in track(jobs, "tightening the spring")]
 sweeps, half_sweeps = all_sweeps[:3], all_sweeps[3:]
 
@@ -582,6 +589,7 @@ drag.valley_panel(best_variance)
 # **A word of care about the notes.** They say that the code *vectors* are regularised «to have a mean and variance close to zero», by a spring to the origin. That is right for the *cloud* of the code vectors $\bar z$: a spring pulls
 # them all to the origin, so their mean and their spread shrink. It must not be read as the variance of a *ball*: the spring does not touch it, and the KL term pulls it to **one**, as the notes say two paragraphs later.
 
+
 # %% tags=["claim:ERR-8"]
 def follow(price, steps=400, rate=0.1):  # downhill from the balls of section 1, with v = 0.3
     mean, v = balls.mean.clone(), torch.full((2000, 2), 0.3)
@@ -711,13 +719,13 @@ def balls_of(T, epochs):
 
 
 with_kl, half_kl, dots = balls_of(1.0, full), balls_of(1.0, half), balls_of(0.0, full // 4)
-centred = Balls(dots[0].mean - dots[0].mean.mean(0), dots[0].variance)
-maps = {"no price on size": (first(centred, 400), labels_new[:400])}
+centred = Balls(dots[0].mean - dots[0].mean.mean(0), 30**2 * dots[0].variance)
+maps = {"no price (radii drawn 30 times too large)": (first(centred, 400), labels_new[:400])}
 maps |= {"with the KL term": (first(with_kl[0], 400), labels_new[:400])}
 draw.ball_maps(
     maps,
     "Without a price the balls are dots; with the KL term they fill the plane",
-    "Two maps of balls. Left dots, too small to be seen as discs, right ellipses of various sizes.",
+    "Two maps of balls. Left dots, drawn 30 times too large, right ellipses of various sizes.",
 )
 
 # %%
@@ -912,6 +920,7 @@ maps = {"the encoder's ball": first(with_kl[0], 40), "the digit's own": (own[0],
 picked = {name: (mean[chosen], v[chosen]) for name, (mean, v) in maps.items()}
 posterior = minus_E.softmax(1)[chosen].reshape(4, 241, 241)
 draw.posteriors(side, posterior, picked, y[chosen])
+
 
 # %% tags=["claim:VAE-1"]
 def bits_of(many):

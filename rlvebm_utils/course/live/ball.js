@@ -325,11 +325,11 @@ function drawOthers(svg, { map, colours, reach }) {
   }
 }
 
-// "x y" of a point of the chart; what is too high stays at the edge.
+// "x y" of a point of the chart.
 function chartPlace(v, value) {
   const { left, width, top, height, bottom, high } = CHART;
   const share = (Math.log10(v) - SIZES.min) / (SIZES.max - SIZES.min);
-  const up = Math.min(Math.max(value / high, -0.05), 1.03);
+  const up = Math.min(Math.max(value / high, -0.05), 4); // what is higher is cut off
   const x = left + (width - left - 6) * share;
   const y = top + (height - top - bottom) * (1 - up);
   return `${x.toFixed(1)} ${y.toFixed(1)}`;
@@ -355,11 +355,13 @@ function buildChart(words) {
   text(width / 2, height - 2, "middle", words.size);
   const key = element("p", { class: "key" });
   const parts = {};
+  const plot = { y: CHART.top - 2, width, height: height - CHART.top - CHART.bottom + 10 };
+  const inside = shape(svg, "svg", { ...plot, viewBox: `0 ${plot.y} ${width} ${plot.height}` });
   for (const name of ["fitLine", "sizeLine", "sumLine"]) {
-    parts[name] = shape(svg, "path", { class: name });
+    parts[name] = shape(inside, "path", { class: name });
     key.append(element("i", { class: name }), words[name]);
   }
-  parts.here = shape(svg, "circle", { class: "here", r: 5 });
+  parts.here = shape(inside, "circle", { class: "here", r: 5 });
   box.append(key);
   return { box, ...parts };
 }

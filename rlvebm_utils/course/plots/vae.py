@@ -15,9 +15,12 @@ MUTED = ("#332288 #88CCEE #44AA99 #117733 #999933 #DDCC77 #CC6677 #882255 #AA449
 SIDE = 20  # pixels along one side of a cropped digit
 
 
-def paint_balls(ax, balls, labels: Tensor, *, radii: float = 1.0, alpha=0.25, reach=None) -> float:
+def paint_balls(
+    ax, balls, labels: Tensor, *, radii: float = 1.0, alpha=0.25, reach=None, size: float = 13
+) -> float:
     """One ellipse for each ball, ``radii`` standard deviations large, coloured by class; the class
-    number near each class's median. The view goes from −reach to reach; returned.
+    number, of this ``size``, near each class's median. The view goes from −reach to reach, which is
+    returned.
     """
     mean, sigma = balls.mean.numpy(), balls.variance.sqrt().numpy()
     if reach is None:
@@ -37,18 +40,22 @@ def paint_balls(ax, balls, labels: Tensor, *, radii: float = 1.0, alpha=0.25, re
         )
     )
     for c, place in number_places(balls.mean, labels, 0.12 * reach).items():
-        halo = [withStroke(linewidth=3, foreground="white")]
-        ax.text(*place, str(c), size=13, weight="bold", ha="center", va="center", path_effects=halo)
+        halo = [withStroke(linewidth=size / 4, foreground="white")]
+        ax.text(
+            *place, str(c), size=size, weight="bold", ha="center", va="center", path_effects=halo
+        )
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="z₁", ylabel="z₂")
     return reach
 
 
 def number_places(mean: Tensor, labels: Tensor, apart: float) -> dict[int, tuple[float, float]]:
     """Where to write the number of each class: at the median of its balls, and those that would lie
-    nearer than ``apart`` to each other pushed from each other.
+    nearer than ``apart`` to each other pushed from each other. Nowhere, if all are in one place.
     """
     classes = labels.unique().tolist()
     places = torch.stack([mean[labels == c].median(0).values for c in classes]).double()
+    if len(classes) > 1 and torch.pdist(places).max() < 2 * apart:
+        return {}
     for _ in range(200):
         way = places[:, None] - places
         gap = way.norm(dim=2)
@@ -152,8 +159,7 @@ def sweep(kappa: Tensor, spread: Tensor, theory: Tensor, shared: Tensor, terms, 
         ax.axvline(k_star, color=style.VERMILION, lw=1.2)
         ax.set_xlabel("spring k (σ = 1)")
     axes[1].text(k_star, 0.04, f"k* = {k_star:.2f} ", color=style.VERMILION, ha="right")
-    axes[0].legend(fontsize=9, loc="upper right")
-    axes[2].legend(fontsize=9, loc="upper left")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     for ax, name in zip(axes, ("Balls draw together", "… overlap", "… and cost"), strict=True):
         ax.set_title(name)
     style.show(
@@ -280,14 +286,13 @@ def costs_and_densities(x: Tensor, curves: Mapping[float, tuple[Tensor, Tensor]]
     for (k, (cost, density)), colour in zip(
         curves.items(), (style.SKY, style.BLUE, style.VERMILION), strict=True
     ):
-        left.plot(x, cost, color=colour, label=f"k = {k:g}")
-        right.plot(x, density, color=colour, label=f"variance 1/(2k) = {1 / (2 * k):g}")
+        left.plot(x, cost, color=colour, label=f"k = {k:g}, variance 1/(2k) = {1 / (2 * k):g}")
+        right.plot(x, density, color=colour)
     left.set(xlabel="z − z̄", ylabel="cost k(z − z̄)²", ylim=(0, 6))
     left.set_title("A stiff spring …")
     right.set(xlabel="z − z̄", ylabel="density", ylim=(0, None))
     right.set_title("… is a narrow ball")
-    for ax in (left, right):
-        ax.legend(fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     style.show(
         figure,
         "Left: three parabolas, the costs of springs of stiffness "
@@ -339,7 +344,7 @@ def ball_at_rest(balls, labels: Tensor, mine, curves: Mapping[str, Tensor], pict
     ):
         middle.plot(v, values, color=colour, label=name)
     middle.set(xscale="log", xlabel="variance v of the ball", ylabel="nats", ylim=(-0.3, 16))
-    middle.legend(fontsize=9, loc="upper center")
+    middle.legend(fontsize=9, loc="upper left")
     tiles = torch.stack(list(pictures.values())).reshape(-1, SIDE, SIDE).numpy()
     style.image_grid(right, tiles, len(pictures), 1, gap=2, vmin=0, vmax=1)
     for row, name in enumerate(pictures):

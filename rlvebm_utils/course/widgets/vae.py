@@ -64,7 +64,7 @@ class BallMap:
 
     def plot(self, axes) -> None:
         """The same with matplotlib."""
-        paint_balls(axes, self.balls, self.labels, reach=self.reach)
+        paint_balls(axes, self.balls, self.labels, reach=self.reach, size=8)
         axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
 
 
@@ -204,7 +204,7 @@ def valley_panel(best: Callable[[float, float], float]) -> SliderPanel:
     return _Valley(best).panel(
         {
             "c": stops([0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0], 2.0, label="fit c"),
-            "T": stops([0.1, 0.3, 1.0, 3.0, 10.0], 1.0, label="temperature T"),
+            "T": stops([0.3, 1.0, 3.0, 10.0], 1.0, label="temperature T"),
             "v": log_slider(0.01, 10.0, start=1.0, label="variance v"),
         },
         title="Drag v: where does the ball cost least?",
@@ -263,7 +263,7 @@ def heat_panel(stages: Mapping[float, Heated], labels: Tensor, *, start: float) 
     """A slider for the temperature T over trainings; stages: T → Heated."""
     heats = sorted(stages)
     return _Heats(stages, labels).panel(
-        {"T": stops(heats, start, label="temperature T")},
+        {"T": stops(heats, start, label="T")},
         title="Drag T: dots, balls that fill the plane, collapse",
         headline="median v",
         stills=("T", [heats[round(s * (len(heats) - 1))] for s in (0, 0.25, 0.45, 0.7, 1)]),
