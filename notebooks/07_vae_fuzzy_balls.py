@@ -24,7 +24,7 @@
 # - tell posterior collapse, the amortisation gap and KL warm-up when you meet them.
 #
 # **You need** linear algebra, gradients, a little PyTorch, and the idea of an energy from [notebook 1](01_regularized_latent_ebm.ipynb).
-# **Time** 75 minutes with the exercises; all cells together run in about two minutes.
+# **Time** 75 minutes with the exercises; all cells together run in two to three minutes.
 #
 # This notebook follows the last part of Yann LeCun's lecture [*Regularized Latent Variable Energy Based Models*](https://atcold.github.io/NYU-DLSP20/en/week08/08-2/)
 # (NYU, 2020). Wherever it says «the lecture says», it means the notes that Henry Steinitz, Rutvi Malaviya and Aathira Manoj took there. Each statement is
@@ -356,8 +356,8 @@ claim("VAE-4", collapsed=at, half_collapsed=half_at, k_star=k_star, norm=spread[
       half_norm=away, **ours)  # fmt: skip
 
 # %% [markdown]
-# The statement holds, on both ends. The grid of springs has steps of 0.3 beside $k^*$; the balls are called collapsed at the first spring that holds them within 0.3 σ, so a place one step past $k^*$ is what one eigenvalue said. Far from it the networks, which are not linear, spread their
-# balls further than the theory: a decoder that bends can make use of more room.
+# The statement holds, on both ends. The grid of springs has steps of 0.3 beside $k^*$, so the place where the balls come together is as near to what one eigenvalue said as the grid can tell. (Just before it the black curve lies a little above its end: there a code costs slightly more than it gains, and goes
+# away slowly; a few passes a spring are not quite enough.) Far from it the networks, which are not linear, spread their balls further than the theory: a decoder that bends can make use of more room.
 #
 # Collapse means that the code says nothing, and the best answer to nothing is the mean image. Even with the weakest spring some digits come back as others: two numbers with noise have no room for all, and where balls of two classes
 # overlap the decoder draws what lies between them.
@@ -425,7 +425,7 @@ drag.spring_panel(
 #
 # <details><summary>Answer</summary>
 #
-# About 40 % for the principal components, and about half for the trained balls: see the card below.
+# About 40 % for the principal components, and about half for the trained balls.
 #
 # </details>
 
@@ -759,7 +759,7 @@ claim("VAE-6", sizes=medians(with_kl), without=without, early=early, **more)
 # <details><summary>Answer</summary>
 #
 # Cold: dots, and sharper pictures; each code is a point, as in $\min_z E$ of notebook 1. Hot: all balls are the prior itself, at the origin with variance 1, and every picture is the mean image. That is **posterior collapse**. Section 3 even says where it begins: the spring is $T/2$, and $k^*$ for σ = 1 is $\lambda_1/2$,
-# so at $T = \lambda_1$, a little above 5.
+# so at $T = \lambda_1$, near 5.
 #
 # </details>
 
@@ -1033,7 +1033,7 @@ def distance_for(share, sigma):
 # - **No price on size**: the balls become dots.
 # - **Too hot** (a large $T$), or a spring past $k^*$: *posterior collapse*; every picture is the mean image. With $T = 1$ it happens to single directions; a warm-up may keep more of them, or not.
 # - **Reading v ≈ 1 as success.** A direction whose balls have variance 1 carries nothing.
-# - **Stopping early.** After 14 passes the median variance is about ten times what it is in the end, and a bit or two are missing.
+# - **Stopping early.** After eight passes your VAE has balls with a variance of about 0.26, the settled one 0.015: a verdict about sizes or bits needs a training that has settled, and new digits to see that it has.
 # - **The scale of the fit.** $\tfrac12\Vert y - \hat y\Vert^2$ assumes pixel noise of variance 1. With another fit (cross-entropy, or a mean over pixels) the same $T$ means something else.
 #
 # ## References

@@ -11,7 +11,13 @@ import torch
 from browser import ROOT, chromium_page
 
 from rlvebm_utils.course import live
-from rlvebm_utils.course.live.ball import layers, noises, page_data, write_ball_page
+from rlvebm_utils.course.live.ball import (
+    layers,
+    noises,
+    page_data,
+    settled_data,
+    write_ball_page,
+)
 from rlvebm_utils.course.vae import Balls, FuzzyBallAutoencoder, size_term
 from rlvebm_utils.course.widgets.ball import drag_ball
 
@@ -200,6 +206,12 @@ def test_it_fits(page, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate("window.page.destroy()")
     assert page.locator("#page").inner_html() == ""
+
+
+def test_the_exported_page_is_small(tmp_path):
+    data = settled_data()
+    assert [one["label"] for one in data["digits"]] == list(range(10))
+    assert write_ball_page(tmp_path / "ball.html", data).stat().st_size < 150_000
 
 
 # ---- the widget ----

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import nbformat
 
+from rlvebm_utils.course.live.ball import settled_data, write_ball_page
 from rlvebm_utils.course.live.draw import write_draw_page
 from rlvebm_utils.course.live.point import star_atoms, star_points, write_point_page
 from rlvebm_utils.course.widgets import SliderPanel
@@ -211,6 +212,7 @@ def main(folder: Path) -> None:
             print(f"{text.stem}: {len(notebook.cells) - 1} cells run")
     write_draw_page(folder / "live-draw.html")
     write_point_page(folder / "live-point.html", star_atoms(), star_points(), lam=0.1)
+    write_ball_page(folder / "live-ball.html", settled_data())
     titles["live"] = "In the page"
     print(f"{write_index(folder, titles)} written")
 
