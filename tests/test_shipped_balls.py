@@ -81,6 +81,29 @@ def test_held_out_digits_are_none_of_the_others():
     assert torch.cdist(new, y).min() > 1e-6
 
 
+def test_the_tightened_ones_are_kept():
+    for seed in tool.SEEDS:
+        for passes in (balls.PASSES // 2, balls.PASSES):
+            kept, eighth = balls.tightened(seed, passes), balls.at_an_eighth(seed, passes)
+            assert all(one.shape == (len(balls.SPRINGS),) for one in kept.values())
+            at = balls.SPRINGS.index(0.125)
+            spread = eighth.mean.square().sum(1).mean().sqrt()
+            assert float(spread) == pytest.approx(float(kept["spread"][at]), rel=1e-3)
+    shown = balls.stages()
+    assert list(shown) == list(balls.DOUBLING)
+    for means, fit, pictures in shown.values():
+        assert means.mean.shape == (balls.SHOWN, 2) and pictures.shape == (10, 400) and fit > 10
+
+
+def test_one_of_the_tightened_ones_trained_again():
+    y, _, new, _ = balls.digits()
+    again = tool.tighten(1, balls.PASSES // 2, y[:2000], new)
+    figures = torch.as_tensor(again[f"tight 1 {balls.PASSES // 2}/figures"]).double()
+    kept = balls.tightened(1, balls.PASSES // 2)
+    torch.testing.assert_close(figures[0], kept["spread"], rtol=0.05, atol=0.05)
+    torch.testing.assert_close(figures[2], kept["fit"], rtol=0.02, atol=0)
+
+
 def test_one_of_them_trained_again():
     """Other machines move what is trained a little, and half precision rounds."""
     one = Training(0.0, epochs=EPOCHS // 8)

@@ -14,16 +14,21 @@ import torch
 from tqdm import tqdm
 
 from rlvebm_utils.course.balls import (
+    DOUBLING,
     EPOCHS,
     FILE,
     HEATS,
+    PASSES,
     SHOWN,
+    SPRINGS,
     Training,
     digits,
     losses,
     new_model,
     train,
 )
+from rlvebm_utils.course.vae import Balls, FuzzyBallAutoencoder, normal_noise, train_balls
+from rlvebm_utils.course.widgets.vae import mean_overlap
 
 COMMAND = "python -m tools.balls"
 SEEDS = range(3)
@@ -78,10 +83,39 @@ def heated(y, new) -> dict[str, np.ndarray]:
     return kept
 
 
+def tighten(seed: int, passes: int, y, new) -> dict[str, np.ndarray]:
+    """Balls of radius 1 on ever tighter springs, each going on where the last one ended."""
+    model = FuzzyBallAutoencoder(400, spring=SPRINGS[0], seed=seed).double()
+    train_balls(model, y, epochs=12 * passes, seed=seed, learning_rate=4e-3)
+    generator = torch.Generator().manual_seed(seed)
+    noises = [normal_noise((len(new), 2), generator, like=new) for _ in range(4)]
+    figures, means, pictures = [], {}, {}
+    for k in SPRINGS:
+        model.spring = k
+        train_balls(model, y, epochs=passes, seed=seed, learning_rate=4e-3)
+        with torch.no_grad():
+            balls = model.encode(new)
+            fit = torch.stack([model.terms(new, noise).fit.mean() for noise in noises]).mean()
+            pictures[k] = model.decode(balls.mean[:10])
+        means[k] = balls.mean.half().numpy()
+        away = balls.mean.norm(dim=1)
+        shared = mean_overlap(Balls(balls.mean[:500], balls.variance[:500]))
+        figures.append([away.square().mean().sqrt(), away.max(), fit, shared])
+    kept = {"figures": np.array(figures, np.float32).T, "eighth": means[0.125]}
+    found = {f"tight {seed} {passes}/{part}": value for part, value in kept.items()}
+    if (seed, passes) == (0, PASSES):
+        drawn = torch.stack([pictures[k] for k in DOUBLING])
+        found["stages/means"] = np.stack([means[k][:SHOWN] for k in DOUBLING])
+        found["stages/pictures"] = (255 * drawn).round().byte().numpy()
+    return found
+
+
 def main(target: Path = FILE) -> None:
     y, _, new, _ = digits()
     about = {"command": COMMAND, "torch": torch.__version__, "epochs": EPOCHS, "heats": HEATS}
     kept = heated(y, new)
+    for seed, passes in itertools.product(SEEDS, (PASSES // 2, PASSES)):
+        kept |= tighten(seed, passes, y[:2000], new)
     for one in tqdm(trainings(), desc="training", unit="auto-encoder"):
         model = new_model(one)
         train(one, model, y)

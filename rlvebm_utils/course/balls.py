@@ -21,6 +21,9 @@ from .vae import Balls, FuzzyBallAutoencoder, normal_noise
 FILE = Path(__file__).with_name("balls.npz")
 EPOCHS, RATE, BATCH = 240, 0.01, 100
 HEATS = (0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0)  # temperatures of the heated one
+DOUBLING = tuple(2.0**i for i in range(-6, 5))
+SPRINGS = tuple(sorted([*DOUBLING, 2.3, 2.6, 2.9, 3.2]))  # more of them beside k*
+PASSES = 6  # over 2000 digits with each spring; twelve times as many with the first
 SHOWN = 400  # digits whose balls are kept of a heated one
 
 
@@ -142,6 +145,34 @@ def heated(T: float) -> tuple[Balls, float, float, Tensor]:
     fit, divergence = (float(v) for v in kept[f"heated {T:g}/losses"])
     pictures = torch.as_tensor(kept[f"heated {T:g}/pictures"], dtype=torch.float64) / 255
     return Balls(mean, log_variance.exp()), fit, divergence, pictures
+
+
+def tightened(seed: int, passes: int = PASSES) -> dict[str, Tensor]:
+    """Balls of radius 1 on ever tighter springs: of the held-out digits at each of ``SPRINGS`` the
+    root mean square of ‖z̄‖ (``spread``), its maximum (``far``), the mean ``fit`` and the mean
+    ``overlap`` of two balls.
+    """
+    rows = torch.as_tensor(_archive()[f"tight {seed} {passes}/figures"], dtype=torch.float64)
+    return dict(zip(("spread", "far", "fit", "overlap"), rows, strict=True))
+
+
+def at_an_eighth(seed: int, passes: int = PASSES) -> Balls:
+    """The balls of the held-out digits on the spring 1/8."""
+    mean = torch.as_tensor(_archive()[f"tight {seed} {passes}/eighth"], dtype=torch.float64)
+    return Balls(mean, torch.ones_like(mean))
+
+
+def stages() -> dict[float, tuple[Balls, float, Tensor]]:
+    """Of the first start, at springs that double: balls of the first held-out digits, mean fit, and
+    ten pictures decoded from the middles (10, 400).
+    """
+    means = torch.as_tensor(_archive()["stages/means"], dtype=torch.float64)
+    pictures = torch.as_tensor(_archive()["stages/pictures"], dtype=torch.float64) / 255
+    fit = dict(zip(SPRINGS, tightened(0)["fit"].tolist(), strict=True))
+    return {
+        k: (Balls(mean, torch.ones_like(mean)), fit[k], drawn)
+        for k, mean, drawn in zip(DOUBLING, means, pictures, strict=True)
+    }
 
 
 def gauss_points(count: int) -> tuple[Tensor, Tensor]:
