@@ -349,9 +349,10 @@ def bhattacharyya(one: Balls) -> float:
 def check_balls(tile, mean, sigma, labels, reach):
     r = 2 * reach
     assert [float(v) for v in tile.svg["viewbox"].split()] == pytest.approx([-reach, -reach, r, r])
+    inside = np.all(np.abs(mean) - sigma < reach, axis=1)
     for c, colour in enumerate(CLASSES):
         (group,) = tile.select(f'g[fill="{colour}"]')
-        chosen = labels == c
+        chosen = (labels == c) & inside
         expected = np.hstack([mean[chosen] * [1, -1], sigma[chosen]]).reshape(-1, 4)
         drawn = marks(group, "ellipse", "cx", "cy", "rx", "ry").reshape(-1, 4)
         np.testing.assert_allclose(drawn, expected, atol=0.006)
@@ -407,7 +408,12 @@ def test_springs():
     stage = stages[1.0]  # kσ²
     mean, sigma = 2 * stage.balls.mean.numpy(), 2 * stage.balls.variance.sqrt().numpy()
     shown = tiles(panel)
-    check_balls(shown["balls in the plane of the code"], mean, sigma, LABELS.numpy(), 8.0)
+    reach = 1.05 * max(
+        s * np.quantile(np.abs(stages[springs[i + j]].balls.mean.numpy()), 0.99)
+        for i in (2, 3, 4)
+        for j, s in zip((-2, -1, 0, 1, 2), (0.5, 0.5**0.5, 1, 2**0.5, 2), strict=True)
+    )
+    check_balls(shown["balls in the plane of the code"], mean, sigma, LABELS.numpy(), reach)
     decoded = pictures(shown["decoded from the middles"])
     for pixels, picture in zip(decoded, stage.pictures, strict=True):
         assert same(pixels, picture.reshape(20, 20).numpy(), INK, 0, 1)

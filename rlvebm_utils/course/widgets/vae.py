@@ -37,9 +37,9 @@ class BallMap:
         r = self.reach
         mean = as_array("balls.mean", self.balls.mean, 2)
         sigma = as_array("balls.variance", self.balls.variance, 2) ** 0.5
-        groups = []
+        groups, inside = [], (abs(mean) - sigma < r).all(1)  # the others would not be seen
         for c, colour in enumerate(MUTED):
-            chosen = (self.labels == c).numpy()
+            chosen = (self.labels == c).numpy() & inside
             shapes = "".join(
                 f'<ellipse cx="{x:.2f}" cy="{-y:.2f}" rx="{a:.2f}" ry="{b:.2f}"/>'
                 for (x, y), (a, b) in zip(
@@ -157,9 +157,17 @@ class _Springs(Scene):
         self.kappas = sorted(stages)
         self.sizes = [2.0 ** (i / 2) for i in range(-2, 3)]
         self.springs = self.kappas[2:-2]
+        self.reach = 1.05 * max(
+            sigma * float(self._stage(k, sigma).balls.mean[:shown].abs().quantile(0.99))
+            for k in self.springs
+            for sigma in self.sizes
+        )
+
+    def _stage(self, k, sigma) -> Stage:
+        return self.stages[self.kappas[nearest(self.kappas, k * sigma**2)]]
 
     def compute(self, k, sigma):
-        stage = self.stages[self.kappas[nearest(self.kappas, k * sigma**2)]]
+        stage = self._stage(k, sigma)
         mean, variance = stage.balls.mean, stage.balls.variance
         balls = Balls(mean[: self.shown] * sigma, variance[: self.shown] * sigma**2)
         return {
@@ -174,7 +182,7 @@ class _Springs(Scene):
     def draw(self, a):
         pictures, captions = a["pictures"], [""] * len(a["pictures"])
         return [
-            BallMap(a["balls"], self.labels, 8.0, "balls in the plane of the code"),
+            BallMap(a["balls"], self.labels, self.reach, "balls in the plane of the code"),
             Strip(pictures, captions, "decoded from the middles", slots=10),
         ]
 
@@ -231,7 +239,7 @@ class _Valley(Scene):
         lowest = Line(math.log10(a["best"]), a["least"], GREEN, dots=5)
         lines = [Line(x, fit, SKY), Line(x, size, VERMILION), Line(x, fit + size, "#000")]
         ticks = [(k, f"{10.0**k:g}") for k in (-2, -1, 0, 1)]
-        said = "blue: fit c·v; red: size; black: sum; green: lowest"
+        said = "blue: fit c·v; red: size; black: sum"
         return [
             Chart([*lines, lowest, here], said, "variance v", (-2.0, 1.0), (0.0, 8.0), xticks=ticks)
         ]
