@@ -24,7 +24,7 @@
 # - tell posterior collapse, the amortisation gap and KL warm-up when you meet them.
 #
 # **You need** linear algebra, gradients, a little PyTorch, and the idea of an energy from [notebook 1](01_regularized_latent_ebm.ipynb).
-# **Time** 75 minutes with the exercises; all cells together run in two to three minutes.
+# **Time** 75 minutes with the exercises; all cells together run in one to two minutes.
 #
 # This notebook follows the last part of Yann LeCun's lecture [*Regularized Latent Variable Energy Based Models*](https://atcold.github.io/NYU-DLSP20/en/week08/08-2/)
 # (NYU, 2020). Wherever it says «the lecture says», it means the notes that Henry Steinitz, Rutvi Malaviya and Aathira Manoj took there. Each statement is
@@ -757,7 +757,7 @@ above_one = int((torch.linalg.eigvalsh(torch.cov(Y_all.T)) > 1).sum())
 print(f"eigenvalues above T = 1: {above_one}; a linear VAE would use that many directions")
 
 # %% [markdown]
-# The same model, the same digits, and another number of unused directions with another start or another ramp: so it is not a property of the digits, and a linear VAE would have a use for all eight. It is **posterior collapse in optimisation**: a direction that the decoder has stopped to look at gets no gradient that would bring it back. Warm-up lowers the loss on
+# The same model, the same digits, and another number of unused directions with another start or another ramp: so it is no property of the digits. And a linear VAE would have a use for all eight. It is **posterior collapse in optimisation**: a direction that the decoder has stopped to look at gets no gradient that would bring it back. Warm-up lowers the loss on
 # the digits of the training at each of the three starts; on new digits it does not. And how many directions it saves depends on the start. Looking for $v \approx 1$ is a way to count the directions that a VAE does *not* use.
 #
 # ## 7 · The bound
@@ -766,11 +766,11 @@ print(f"eigenvalues above T = 1: {above_one}; a linear VAE would use that many d
 #
 # $$E(y, z) = \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2 - \log N(z; 0, I), \qquad F(y) = -\log\int e^{-E(y, z)}\,dz .$$
 #
-# $F$ is the **free energy** of notebook 1 at β = 1: all codes speak, those of low energy most. The integral is out of reach for a code of many numbers. So take any density $q$ over the codes, and write the integral as a mean over $q$:
+# $F$ is the **free energy** of notebook 1 at β = 1: all codes speak, those of low energy most. (There all codes together had the measure 1; here the prior gives them that.) The integral is out of reach for a code of many numbers. So take any density $q$ over the codes, and write the integral as a mean over $q$:
 #
 # $$F(y) = -\log\Big\langle e^{-E(y, z) - \log q(z)}\Big\rangle_q \;\le\; \big\langle E(y, z)\big\rangle_q - H(q) =: F_q(y) .$$
 #
-# $F_q$ is the **variational free energy**: average energy less entropy. For a ball it is fit + KL, with no constant left over: steps 1 to 3 have just computed it. Its negative is called the *evidence lower bound*, **ELBO**.
+# $F_q$ is the **variational free energy**: average energy less entropy. For a ball it is fit + KL, with no constant left over: steps 1 to 3 have just computed it. Its negative is called the *evidence lower bound*, **ELBO**. (At another temperature the same holds: fit + $T\cdot$KL is never below $F_\beta$ of notebook 1 with β = 1/T.)
 #
 # <details><summary>Why ≤? Jensen's inequality in two lines</summary>
 #
