@@ -255,7 +255,7 @@ def test_one_more_wait_in_a_solver_is_seen(name, place, function, accelerator, m
         ("learn_dictionary_fast", fast_learning, "softshrink"),
         ("learn_kernels", conv_learning.KernelLearner, "feasible"),
         ("train_lista", LISTA, "unrolled"),
-        ("train_balls", vae.FuzzyBallAutoencoder, "free_energy"),
+        ("train_balls", vae.FuzzyBallAutoencoder, "terms"),
     ],
 )
 def test_one_more_wait_in_a_learner_is_seen(name, place, function, accelerator, monkeypatch):

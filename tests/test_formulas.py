@@ -5,6 +5,7 @@ what it means in plain tensors; that is compared with the package. A formula tha
 in a notebook has to be changed or added here, and then it has to be true.
 """
 
+import math
 import re
 
 import jupytext
@@ -24,13 +25,15 @@ from rlvebm_utils import (
     learn_dictionary,
     soft_threshold,
 )
+from rlvebm_utils.course.balls import gauss_points
 from rlvebm_utils.course.csae import ConvEncoder, infer
 from rlvebm_utils.course.data import whiten
+from rlvebm_utils.course.exercises import vae
 from rlvebm_utils.course.exercises.csae import distance
 from rlvebm_utils.course.exercises.latent_ebm import free_energy
 from rlvebm_utils.course.exercises.lista import coupled
 from rlvebm_utils.course.gabor import fit_gabors
-from rlvebm_utils.course.vae import FuzzyBallAutoencoder, collapse_spring, size_term
+from rlvebm_utils.course.vae import FuzzyBallAutoencoder, collapse_spring
 from tools import notebooks
 
 W = random_dictionary(8, 12, seed=0)
@@ -348,7 +351,7 @@ def spring_energy():
     model, y = FuzzyBallAutoencoder(9, spring=0.3, sigma=1.5).double(), normal(4, 9, seed=11)
     noise = normal(4, 2, seed=12)
     with torch.no_grad():
-        terms, mean = model.free_energy(y, noise), model.encode(y).mean
+        terms, mean = model.terms(y, noise), model.encode(y).mean
         close(terms.fit, half(y - model.decode(mean + 1.5 * noise)))
         close(terms.total, terms.fit + 0.3 * mean.square().sum(1))
 
@@ -370,22 +373,65 @@ def collapse():
     assert collapse_spring(y, sigma) == pytest.approx(float(lam_1 / (2 * sigma**2)))
 
 
-def size_price():
-    v = torch.tensor([[0.3, 2.0]], dtype=torch.float64)
-    close(size_term(v), v - v.log() - 1)
-    assert (size_term(v) > 0).all() and not size_term(torch.ones(2)).any()
+BALL = normal(1, 2, seed=14)[0], torch.tensor([0.3, 2.0]).double()
+NORMAL = torch.distributions.Normal(BALL[0], BALL[1].sqrt())
+PRIOR = torch.distributions.Normal(torch.zeros(2).double(), 1.0)
 
 
-def average_energy_less_entropy():
-    """⟨½‖z‖²⟩ over a ball is ½‖z̄‖² + ½Σvᵢ, and its entropy ½Σ log vᵢ + const."""
-    mean, v = normal(1, 2, seed=14), torch.tensor([[0.3, 2.0]]).double()
-    q = torch.distributions.Normal(mean, v.sqrt())
-    other = torch.distributions.Normal(mean, (2 * v).sqrt())
-    close(
-        other.entropy().sum() - q.entropy().sum(), 0.5 * (2 * v).log().sum() - 0.5 * v.log().sum()
-    )
-    z = mean + v.sqrt() * normal(400_000, 2, seed=15)
-    close(half(z).mean(), (0.5 * mean.square() + 0.5 * v).sum(), rtol=0.01, atol=0)
+def entropy_of_a_ball():
+    v = BALL[1]
+    by_hand = 0.5 * (math.log(2 * math.pi) + 1 + v.log()).sum()
+    close(by_hand, NORMAL.entropy().sum())
+    close(vae.entropy(v.log()), by_hand)
+    z = BALL[0] + v.sqrt() * normal(3, 2, seed=15)
+    said = 0.5 * ((2 * math.pi * v).log() + (z - BALL[0]).square() / v).sum(1)
+    close(-NORMAL.log_prob(z).sum(1), said)
+
+
+def cost_under_the_prior():
+    """Exactly, by points that stand for a Gaussian."""
+    mean, v = BALL
+    nodes, weights = gauss_points(3)
+    found = weights @ -PRIOR.log_prob(mean + v.sqrt() * nodes).sum(1)
+    close(found, 0.5 * mean.square().sum() + 0.5 * v.sum() + math.log(2 * math.pi))
+    close(vae.cross(mean, v.log()), found)
+
+
+def divergence_of_a_ball():
+    mean, v = BALL
+    found = 0.5 * (mean.square() + v - v.log() - 1).sum()
+    close(found, torch.distributions.kl_divergence(NORMAL, PRIOR).sum())
+    close(found, vae.cross(mean, v.log()) - vae.entropy(v.log()))
+    close(vae.kl(mean, v.log()), found)
+
+
+def bound_of_a_ball():
+    """In one direction, the integrals by adding up a grid; and F is that of notebook 1, β = 1."""
+    z = torch.linspace(-9, 9, 20_001, dtype=torch.float64)
+    dz, y, (mean, v) = z[1] - z[0], 1.3, (one[:1] for one in BALL)
+    E = 0.5 * (y - z.sin()).square() + 0.5 * z.square() + 0.5 * math.log(2 * math.pi)
+    F = -(dz * (-E).exp().sum()).log()
+    ball = torch.distributions.Normal(mean, v.sqrt())
+    q = ball.log_prob(z).exp()
+    close(F, -(dz * (q * (-E - ball.log_prob(z)).exp()).sum()).log(), rtol=1e-6)
+    F_q = dz * (q * E).sum() - ball.entropy().sum()
+    assert F_q > F
+    fit = dz * (q * 0.5 * (y - z.sin()).square()).sum()
+    close(F_q, fit + vae.kl(mean, v.log()), rtol=1e-6)
+    posterior = (-E).exp() / (dz * (-E).exp().sum())
+    close(dz * (posterior * (E + posterior.log())).sum(), F)
+
+
+def tangent_of_the_logarithm():
+    x, m = normal(50, seed=16).exp(), 1.7
+    assert (x.log() <= math.log(m) + (x - m) / m + 1e-12).all()
+
+
+def collapse_temperature():
+    """At T = λ₁ the spring T/2 is that at which balls of radius 1 collapse."""
+    y = normal(50, 6, seed=13)
+    T = torch.linalg.eigvalsh(torch.cov(y.T, correction=0))[-1]
+    assert collapse_spring(y) == pytest.approx(float(T / 2))
 
 
 FORMULAS = {
@@ -482,16 +528,25 @@ FORMULAS = {
     near_the_encoder: r"\min_Z \; \tfrac12\Big\Vert Y - \sum_i K_i * Z_i\Big\Vert^2 + \lambda\Vert Z\Vert_1 + \tfrac{\alpha}{2}\Vert Z - \text{Enc}(Y)\Vert^2",
     correlations_of_the_maps: r"c_i = K_i \star (Y - \sum_j K_j * Z_j)",
     how_far_a_guess_is: r"D = \Vert Z - \text{Enc}(Y)\Vert^2 / \Vert Z\Vert^2",
-    spring_energy: r"F(y) = \Big\langle \tfrac12\Vert y - \mathrm{Dec}(\bar z + \sigma\varepsilon)\Vert^2 \Big\rangle_\varepsilon + k\,\Vert \bar z\Vert^2",
+    spring_energy: r"A(y) = \Big\langle \tfrac12\Vert y - \mathrm{Dec}(\bar z + \sigma\varepsilon)\Vert^2 \Big\rangle_\varepsilon + k\,\Vert \bar z\Vert^2",
     collapse: r"""
         \tfrac12\,\frac{\lambda_1\sigma^2}{s + \sigma^2} + k\,s, \qquad\text{lowest at}\quad s = \sigma\sqrt{\lambda_1/2k} - \sigma^2
         k^* = \lambda_1/(2\sigma^2)
     """,
-    size_price: r"v - \log v - 1",
-    average_energy_less_entropy: r"""
-        E(y, z) = \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2 + k\Vert z\Vert^2, \qquad k = \tfrac12
-        F_q = \langle E(y,z)\rangle_q - H(q) = \underbrace{\langle\tfrac12\Vert y - \hat y\Vert^2\rangle}_{\text{fit}} + \underbrace{\tfrac12\Vert\bar z\Vert^2}_{\text{spring, } k = ½} + \underbrace{\tfrac12\textstyle\sum_i v_i}_{\text{spring on the noise}} - \underbrace{\tfrac12\textstyle\sum_i \log v_i}_{\text{entropy}} + \text{const.}
+    entropy_of_a_ball: r"""
+        H(q) = \tfrac12\sum_i \big(\log(2\pi) + 1 + \log v_i\big)
+        H(q) = \langle -\log q(z)\rangle_q
+        -\log q(z) = \sum_i \tfrac12\big(\log(2\pi v_i) + (z_i - \bar z_i)^2/v_i\big)
     """,
+    cost_under_the_prior: r"\langle -\log N(z; 0, I)\rangle_q = \tfrac12\Vert\bar z\Vert^2 + \tfrac12\sum_i v_i + \tfrac c2\log 2\pi",
+    divergence_of_a_ball: r"\mathrm{KL}(q\,\Vert\,N) = \tfrac12\sum_i \big(\bar z_i^2 + v_i - \log v_i - 1\big)",
+    bound_of_a_ball: r"""
+        E(y, z) = \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2 - \log N(z; 0, I), \qquad F(y) = -\log\int e^{-E(y, z)}\,dz
+        F(y) = -\log\Big\langle e^{-E(y, z) - \log q(z)}\Big\rangle_q \;\le\; \big\langle E(y, z)\big\rangle_q - H(q) =: F_q(y)
+        x = e^{-E - \log q}
+    """,
+    tangent_of_the_logarithm: r"m = \langle x\rangle",
+    collapse_temperature: r"T = \lambda_1",
 }
 
 IN_PROSE = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+?)\$(?!\$)", re.DOTALL)

@@ -67,12 +67,12 @@ NETWORKS = {  # of a seed; its input; what it gives
     "balls of one size": (
         lambda seed: balls(seed, sigma=1.0 + seed),
         Y,
-        lambda network, y: network.free_energy(y, torch.ones(6, 2).to(y)),
+        lambda network, y: network.terms(y, torch.ones(6, 2).to(y)),
     ),
     "balls": (
         lambda seed: balls(seed, sigma=None, size=0.1 + seed),
         Y,
-        lambda network, y: network.free_energy(y, torch.ones(6, 2).to(y)),
+        lambda network, y: network.terms(y, torch.ones(6, 2).to(y)),
     ),
 }
 

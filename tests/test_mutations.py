@@ -561,6 +561,21 @@ MUTATIONS = {
         {"len(y) / (2 * sigma**2)": "len(y) / sigma**2"},
         "test_vae.py::test_collapse_spring_is_the_top_eigenvalue",
     ),
+    "start the warm-up lower": Mutation(
+        "course/balls.py",
+        {"else 0.2 + 0.8": "else 0.1 + 0.9"},
+        "test_shipped_balls.py::test_the_parts_of_the_training",
+    ),
+    "let the class numbers pile up": Mutation(
+        "course/plots/vae.py",
+        {"places = places + 0.55": "places = places + 0.0"},
+        "test_panels_drawn.py::test_class_numbers_do_not_lie_over_each_other",
+    ),
+    "tilt another valley": Mutation(
+        "course/widgets/vae.py",
+        {'a["T"] / 2 * size_term': 'a["T"] * size_term'},
+        "test_panels_drawn.py::test_valley",
+    ),
     "convolve without flipping": Mutation(
         "conv.py",
         {"spectrum = sum(one.conj() * r": "spectrum = sum(one * r"},

@@ -54,7 +54,7 @@ def spread(machine):
 def test_terms_by_hand(sigma):
     size = 0.7 if sigma is None else 0.0
     machine, e = model(spring=0.3, size=size, sigma=sigma), noise(200, 2)
-    terms = machine.free_energy(Y, e)
+    terms = machine.terms(Y, e)
     out = machine.encoder(Y)
     v = out[:, 2:].exp() if sigma is None else torch.full_like(out, sigma**2)
     y_hat = 1 / (1 + (-machine.decoder(out[:, :2] + v.sqrt() * e)).exp())
@@ -66,7 +66,7 @@ def test_terms_by_hand(sigma):
 
 def test_halves_are_the_kl_divergence_of_torch():
     machine = model(spring=0.5, size=0.5, sigma=None)
-    terms, b = machine.free_energy(Y, noise(200, 2)), machine.encode(Y)
+    terms, b = machine.terms(Y, noise(200, 2)), machine.encode(Y)
     p = torch.distributions.Normal(torch.zeros(2, dtype=torch.float64), 1.0)
     q = torch.distributions.Normal(b.mean, b.variance.sqrt())
     kl = torch.distributions.kl_divergence(q, p).sum(1)
@@ -89,7 +89,7 @@ def test_points_have_the_balls_mean_and_variance():
 
 def test_decoder_sees_the_noise():
     machine = model()
-    a, b = (machine.free_energy(Y, noise(200, 2, seed=s)).fit for s in (0, 1))
+    a, b = (machine.terms(Y, noise(200, 2, seed=s)).fit for s in (0, 1))
     assert (a != b).all()
 
 
@@ -137,9 +137,9 @@ def test_learning_lowers_the_energy_and_is_repeatable():
 
 
 def test_every_epoch_has_an_order_of_its_own(monkeypatch):
-    seen, step = [], FuzzyBallAutoencoder.free_energy
+    seen, step = [], FuzzyBallAutoencoder.terms
     monkeypatch.setattr(
-        FuzzyBallAutoencoder, "free_energy", lambda self, y, *_: seen.append(y) or step(self, y, *_)
+        FuzzyBallAutoencoder, "terms", lambda self, y, *_: seen.append(y) or step(self, y, *_)
     )
     train_balls(model(), Y, epochs=2, batch_size=len(Y))
     first, second = seen
@@ -150,7 +150,7 @@ def test_every_epoch_has_an_order_of_its_own(monkeypatch):
 
 def test_interruption_keeps_what_was_reached(monkeypatch):
     machine, calls = model(), []
-    step = FuzzyBallAutoencoder.free_energy
+    step = FuzzyBallAutoencoder.terms
 
     def stop_at_the_fourth(self, *args):
         calls.append(1)
@@ -158,7 +158,7 @@ def test_interruption_keeps_what_was_reached(monkeypatch):
             raise KeyboardInterrupt
         return step(self, *args)
 
-    monkeypatch.setattr(FuzzyBallAutoencoder, "free_energy", stop_at_the_fourth)
+    monkeypatch.setattr(FuzzyBallAutoencoder, "terms", stop_at_the_fourth)
     run = train_balls(machine, Y, epochs=5, snapshots=(0, 2, 8))
     assert run.interrupted and run.energy.shape == (3, 3) and list(run.snapshots) == [0, 2]
 

@@ -23,13 +23,13 @@ import jupytext
 import nbformat
 from tqdm import tqdm
 
-from rlvebm_utils.course import autoencoders, trainings
+from rlvebm_utils.course import autoencoders, balls, trainings
 from rlvebm_utils.course.settled import ELSEWHERE, VARIABLE
 from tools.notebooks import FOLDER, execute, texts
 
 TIMES = 4
 # Written by tools/NAME.py
-SHIPPED = {"autoencoders": autoencoders.FILE, "trainings": trainings.FILE}
+SHIPPED = {one.__name__.rpartition(".")[2]: one.FILE for one in (autoencoders, balls, trainings)}
 
 
 @dataclass(frozen=True)

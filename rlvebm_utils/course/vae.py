@@ -1,14 +1,16 @@
 """Fuzzy balls: an auto-encoder whose code is noisy, held together by springs.
 
 The encoder sends a sample y to a ball: a Gaussian with mean z̄ and variances v, one for each entry
-of the code. The decoder sees a random point of it, z = z̄ + √v·ε. The free energy of y is::
+of the code. The decoder sees a random point of it, z = z̄ + √v·ε. A ball costs::
 
     ⟨½‖y − Dec(z)‖²⟩  +  k‖z̄‖²  +  s Σ_i (v_i − log v_i − 1)
           fit            spring            size
 
-k = 0: nothing holds the balls. s = 0 and v fixed: balls of one size on springs. k = s = β/2 with
-learned v: the second and third term are β times the Kullback–Leibler divergence from the standard
-normal distribution, and the whole is the loss of the (β-)variational auto-encoder.
+k = 0: nothing holds the balls. s = 0 and v fixed: balls of one size on springs, and the sum is the
+*average energy*. k = s = T/2 with learned v: the second and third term are T times the
+Kullback–Leibler divergence from the standard normal distribution, and the sum is the *variational
+free energy* at the temperature T (the negative ELBO; T is the β of the β-VAE, and 1/β of notebook
+01).
 """
 
 import math
@@ -45,7 +47,7 @@ class Balls(NamedTuple):
         return self.mean + self.variance.sqrt() * noise
 
 
-class FreeEnergy(NamedTuple):
+class Terms(NamedTuple):
     """The three terms, each (N,)."""
 
     fit: Tensor
@@ -54,7 +56,7 @@ class FreeEnergy(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """The free energy: their sum."""
+        """Their sum."""
         return self.fit + self.spring + self.size
 
 
@@ -113,13 +115,13 @@ class FuzzyBallAutoencoder(nn.Module):
         """Samples (N, dim), with entries between 0 and 1, from points z (N, c)."""
         return torch.sigmoid(self.decoder(z))
 
-    def free_energy(self, y: Tensor, noise: Tensor) -> FreeEnergy:
+    def terms(self, y: Tensor, noise: Tensor) -> Terms:
         """The three terms for samples y (N, dim), the fit at one point of each ball.
 
         noise: standard normal, (N, c). The mean of ``fit`` over many noises is the ⟨…⟩ above.
         """
         balls = self.encode(y)
-        return FreeEnergy(
+        return Terms(
             fit=0.5 * (y - self.decode(balls.point(noise))).square().sum(1),
             spring=self.spring * balls.mean.square().sum(1),
             size=self.size * size_term(balls.variance).sum(1),
@@ -182,7 +184,7 @@ def train_balls(
     snapshots: Collection[int] = (),
     progress: bool = False,
 ) -> Training:
-    """Minimise the mean free energy over the weights of ``model``, which change in place (Adam).
+    """Minimise the mean cost over the weights of ``model``, which change in place (Adam).
 
     y: samples (N, dim). One epoch sees each sample once, in a new order. seed: of order and noise.
     snapshots: steps after which the balls of all samples are kept. The stop button
@@ -203,7 +205,7 @@ def train_balls(
         steps = [rows for epoch in order for rows in epoch]
         for step, rows in enumerate(track(steps, "training", show=progress), start=1):
             noise = normal_noise((len(rows), model.code), generator, like=y)
-            terms = model.free_energy(y[rows.to(y.device, non_blocking=True)], noise)
+            terms = model.terms(y[rows.to(y.device, non_blocking=True)], noise)
             optimiser.zero_grad()
             terms.total.mean().backward()
             optimiser.step()

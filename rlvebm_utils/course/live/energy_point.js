@@ -4,6 +4,7 @@
 // Everything is computed in the page: no kernel, no network. `mount` is for any page, the default
 // export for a notebook (anywidget).
 
+import { element, fixed, followDrag, shape, slider } from "./dom.js";
 import { bestCode, energies, judge } from "./plane.js";
 import { POINT_WORDS } from "./point_words.js";
 import { say } from "./words.js";
@@ -12,7 +13,6 @@ const CELLS = 90; // of the map, along a side
 const STEP = { coarse: 0.05, fine: 0.01 };
 const PAUSE = 400; // ms without a change until it is told in words and to the kernel
 const INDEX = "₀₁₂₃₄₅₆₇₈₉";
-const SPACE = "http://www.w3.org/2000/svg";
 
 // Show the page in `el`. data: { atoms (pairs), points (pairs), reach, top (F of the last colour),
 // colours (triples) }. start: { y, lam, z }; z: null, or a code set by hand. Returns
@@ -39,25 +39,6 @@ function render({ model, el }) {
 }
 
 export default { render };
-
-function element(tag, attributes = {}, ...children) {
-  const one = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) one.setAttribute(name, value);
-  one.append(...children);
-  return one;
-}
-
-function shape(parent, tag, attributes) {
-  const one = document.createElementNS(SPACE, tag);
-  for (const [name, value] of Object.entries(attributes)) one.setAttribute(name, value);
-  return parent.appendChild(one);
-}
-
-// Two digits after the point, with a true minus; −0.00 is 0.00.
-function fixed(value, digits = 2) {
-  const text = value.toFixed(digits);
-  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
-}
 
 class PointView {
   constructor(el, data, words, level, changed) {
@@ -250,18 +231,6 @@ class PointView {
   }
 }
 
-// A slider with its name and its value.
-function slider(name, { max, step }) {
-  const input = element("input", { type: "range", min: 0, max, step, "aria-label": name });
-  const output = element("output", { "aria-hidden": "true" });
-  const row = element("label", {}, element("span", {}, name), input, output);
-  const show = (value) => {
-    input.value = value;
-    output.textContent = fixed(value);
-  };
-  return { input, row, show };
-}
-
 function drawAtom(svg, [a, b], j) {
   const turn = (Math.atan2(-b, a) * 180) / Math.PI;
   shape(svg, "path", { class: "atom", d: `M0 0L${a} ${-b}` });
@@ -291,23 +260,4 @@ function paintMap(canvas, F, { colours, top }) {
     image.data[4 * i + 3] = 255;
   });
   context.putImageData(image, 0, 0);
-}
-
-// Where mouse, pen or finger is while it is down, both coordinates from −1 to 1 on the element.
-function followDrag(el, moved) {
-  let down = false;
-  const tellPlace = (event) => {
-    const { left, top, width, height } = el.getBoundingClientRect();
-    moved((2 * (event.clientX - left)) / width - 1, (2 * (event.clientY - top)) / height - 1);
-  };
-  el.addEventListener("pointerdown", (event) => {
-    if (!event.isPrimary || event.button !== 0) return;
-    el.setPointerCapture(event.pointerId);
-    down = true;
-    tellPlace(event);
-  });
-  el.addEventListener("pointermove", (event) => down && event.isPrimary && tellPlace(event));
-  const up = () => (down = false);
-  el.addEventListener("pointerup", up);
-  el.addEventListener("pointercancel", up);
 }

@@ -15,9 +15,12 @@ MUTED = ("#332288 #88CCEE #44AA99 #117733 #999933 #DDCC77 #CC6677 #882255 #AA449
 SIDE = 20  # pixels along one side of a cropped digit
 
 
-def paint_balls(ax, balls, labels: Tensor, *, radii: float = 1.0, alpha=0.25, reach=None) -> float:
+def paint_balls(
+    ax, balls, labels: Tensor, *, radii: float = 1.0, alpha=0.25, reach=None, size: float = 13
+) -> float:
     """One ellipse for each ball, ``radii`` standard deviations large, coloured by class; the class
-    number at each class's median. The view goes from −reach to reach; returned.
+    number, of this ``size``, near each class's median. The view goes from −reach to reach, which is
+    returned.
     """
     mean, sigma = balls.mean.numpy(), balls.variance.sqrt().numpy()
     if reach is None:
@@ -36,12 +39,35 @@ def paint_balls(ax, balls, labels: Tensor, *, radii: float = 1.0, alpha=0.25, re
             alpha=alpha,
         )
     )
-    for c in labels.unique().tolist():
-        place = balls.mean[labels == c].median(0).values.tolist()
-        halo = [withStroke(linewidth=3, foreground="white")]
-        ax.text(*place, str(c), size=13, weight="bold", ha="center", va="center", path_effects=halo)
+    for c, place in number_places(balls.mean, labels, 0.12 * reach).items():
+        halo = [withStroke(linewidth=size / 4, foreground="white")]
+        ax.text(
+            *place, str(c), size=size, weight="bold", ha="center", va="center", path_effects=halo
+        )
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="z₁", ylabel="z₂")
     return reach
+
+
+def number_places(mean: Tensor, labels: Tensor, apart: float) -> dict[int, tuple[float, float]]:
+    """Where to write the number of each class: at the median of its balls, and those that would lie
+    nearer than ``apart`` to each other pushed from each other. Nowhere, if all are in one place.
+    """
+    classes = labels.unique().tolist()
+    places = torch.stack([mean[labels == c].median(0).values for c in classes]).double()
+    if len(classes) > 1 and torch.pdist(places).max() < 2 * apart:
+        return {}
+    for _ in range(200):
+        way = places[:, None] - places
+        gap = way.norm(dim=2)
+        missing = (apart - gap).clamp(min=0).fill_diagonal_(0)
+        if not missing.any():
+            break
+        turn = torch.tensor([0.6, 0.8], dtype=places.dtype)  # a way for those at one place
+        order = torch.arange(len(classes), dtype=places.dtype)
+        way = torch.where(gap[..., None] > 1e-9, way, (order[:, None] - order)[..., None] * turn)
+        unit = way / way.norm(dim=2, keepdim=True).clamp(min=1e-9)
+        places = places + 0.55 * (missing[..., None] * unit).sum(1)
+    return {c: tuple(place) for c, place in zip(classes, places.tolist(), strict=True)}
 
 
 @style.styled
@@ -133,8 +159,7 @@ def sweep(kappa: Tensor, spread: Tensor, theory: Tensor, shared: Tensor, terms, 
         ax.axvline(k_star, color=style.VERMILION, lw=1.2)
         ax.set_xlabel("spring k (σ = 1)")
     axes[1].text(k_star, 0.04, f"k* = {k_star:.2f} ", color=style.VERMILION, ha="right")
-    axes[0].legend(fontsize=9, loc="upper right")
-    axes[2].legend(fontsize=9, loc="upper left")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     for ax, name in zip(axes, ("Balls draw together", "… overlap", "… and cost"), strict=True):
         ax.set_title(name)
     style.show(
@@ -162,54 +187,37 @@ def picture_rows(rows: Mapping[str, Tensor], title: str, alt: str) -> None:
 
 
 @style.styled
-def overlap_by_distance(distance: Tensor, shared: Tensor, same: Tensor) -> None:
-    """Overlap of pairs against the distance of their pixels: mean in twelve equally full bins."""
+def overlap_by_distance(distance: Tensor, shared: Mapping[str, Tensor], same: Tensor) -> None:
+    """Overlap of pairs against the distance of their pixels: means in twelve equally full bins, and
+    of pairs of one class and of two; for each kind of balls by name.
+    """
     figure, (left, right) = style.new_figure(1, 2, height=3.6, width_ratios=(2, 1))
-    order = distance.argsort()
-    bins = order.chunk(12)
+    bins = distance.argsort().chunk(12)
     centre = torch.stack([distance[b].mean() for b in bins])
-    quart = torch.stack([shared[b].quantile(torch.tensor([0.25, 0.75]).to(shared)) for b in bins])
-    mean = torch.stack([shared[b].mean() for b in bins])
-    left.fill_between(centre, *quart.T, color=style.SKY, alpha=0.35, lw=0, label="middle half")
-    left.plot(centre, mean, "o-", color=style.BLUE, label="mean")
+    told = []
+    for k, (name, values) in enumerate(shared.items()):
+        colour = (style.BLUE, style.ORANGE)[k]
+        mean = torch.stack([values[b].mean() for b in bins])
+        left.plot(centre, mean, "o-", color=colour, label=name)
+        bars = [float(values[same].mean()), float(values[~same].mean())]
+        places = [0.2 + 0.4 * k - 0.4, 1.2 + 0.4 * k - 0.4]
+        drawn = right.bar(places, bars, color=colour, width=0.36)
+        right.bar_label(drawn, fmt="%.2f")
+        told.append(
+            f"{name}: {mean[0]:.2f} for the nearest twelfth of the pairs, {mean[-1]:.2f} for "
+            f"the farthest; one class {bars[0]:.2f}, two classes {bars[1]:.2f}"
+        )
     left.set(xlabel="distance of the two digits, ‖y − y′‖", ylabel="overlap of their balls")
     left.set(ylim=(0, 1))
-    left.set_title("The more alike two digits, the more their balls overlap")
     left.legend()
-    bars = [float(shared[same].mean()), float(shared[~same].mean())]
-    drawn = right.bar(
-        ["same\nclass", "other\nclass"], bars, color=(style.BLUE, style.GREY), width=0.6
+    right.set(
+        ylabel="mean overlap",
+        ylim=(0, 1),
+        xticks=(0, 1),
+        xticklabels=("same\nclass", "other\nclass"),
     )
-    right.bar_label(drawn, fmt="%.2f")
-    right.set(ylabel="mean overlap", ylim=(0, 1))
-    style.show(
-        figure,
-        f"Left: mean overlap against pixel distance, falling from {mean[0]:.2f} for the nearest "
-        f"twelfth of the pairs to {mean[-1]:.2f} for the farthest. Right: mean overlap "
-        f"{bars[0]:.2f} for pairs of one class, {bars[1]:.2f} for pairs of two classes.",
-    )
-
-
-@style.styled
-def size_curve(v: Tensor, parts: Mapping[str, Tensor], lowest: float) -> None:
-    """v − log v − 1 and its parts, with the place of its minimum."""
-    figure, ax = style.new_figure(height=3.8)
-    looks = ((style.SKY, "--"), (style.ORANGE, "-."), (style.BLUE, "-"))
-    for (name, values), (colour, look) in zip(parts.items(), looks, strict=True):
-        ax.plot(v, values, look, color=colour, label=name)
-    ax.plot(
-        lowest, 0, "o", color=style.VERMILION, ms=9, zorder=3, label=f"lowest at v = {lowest:.2f}"
-    )
-    ax.axhline(0, color=style.GREY, lw=0.8)
-    ax.set(xlabel="variance v of a ball", ylabel="price", ylim=(-1.6, 4))
-    ax.set_title("Too small costs without limit, too large costs in proportion")
-    ax.legend(fontsize=9, ncols=2)
-    style.show(
-        figure,
-        f"Curves over the variance v from {v[0]:g} to {v[-1]:g}: a rising straight line v − 1, the "
-        "falling curve −log v, and their sum, a valley that is steep towards zero and gentle "
-        f"towards large v, with its lowest point, 0, at v = {lowest:.2f}.",
-    )
+    _title(figure, "The more alike two digits, the more their balls overlap")
+    style.show(figure, f"Mean overlap against pixel distance, and by class. {'. '.join(told)}.")
 
 
 @style.styled
@@ -233,33 +241,41 @@ def variances(sets: Mapping[str, Tensor], title: str) -> None:
 
 
 @style.styled
-def posteriors(grid: Tensor, densities: Tensor, balls, pictures: Tensor) -> None:
-    """Maps of the true posterior of a few digits (n, G, G) with their ball (1 and 2 σ)."""
+def posteriors(
+    grid: Tensor, densities: Tensor, balls: Mapping[str, tuple], pictures: Tensor
+) -> None:
+    """Maps of the true posterior of a few digits (n, G, G) with balls by name (1 and 2 σ)."""
     count = len(densities)
-    figure, axes = style.new_figure(2, count, height=3.9, height_ratios=(1, 2.6))
+    figure, axes = style.new_figure(2, count, height=4.3, height_ratios=(1, 2.6))
     angle = np.linspace(0, 2 * np.pi, 100)
+    ring = np.stack([np.cos(angle), np.sin(angle)])
     side = (float(grid[0]), float(grid[-1]))
+    looks = {"color": style.VERMILION, "ls": "--"}, {"color": style.BLUE, "ls": "-"}
     for i, (top, ax) in enumerate(zip(*axes, strict=True)):
         top.imshow(pictures[i].reshape(SIDE, SIDE), vmin=0, vmax=1)
         top.set_axis_off()
         ax.imshow(densities[i], origin="lower", extent=(*side, *side), cmap="Greys")
-        mean, sigma = balls.mean[i].numpy(), balls.variance[i].sqrt().numpy()
-        for radius in (1, 2):
-            x, y = mean[:, None] + radius * sigma[:, None] * np.stack(
-                [np.cos(angle), np.sin(angle)]
-            )
-            ax.plot(x, y, color=style.VERMILION, lw=1.6)
-        reach = 5 * float(sigma.max())
-        ax.set(xlim=(mean[0] - reach, mean[0] + reach), ylim=(mean[1] - reach, mean[1] + reach))
-        ax.set(xlabel="z₁")
+        middles, reaches = [], []
+        for look, (name, (mean, variance)) in zip(looks, balls.items(), strict=True):
+            m, sigma = mean[i].numpy(), variance[i].sqrt().numpy()
+            for radius in (1, 2):
+                x, y = m[:, None] + radius * sigma[:, None] * ring
+                ax.plot(x, y, lw=1.6, label=name if radius == 1 else None, **look)
+            middles.append(m)
+            reaches.append(3.2 * float(sigma.max()))
+        (x, y), far = np.mean(middles, 0), np.abs(middles[0] - middles[1]).max() / 2
+        reach = max(reaches) + far
+        ax.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), xlabel="z₁")
         ax.tick_params(labelsize=8)
     axes[1, 0].set_ylabel("z₂")
-    _title(figure, "Grey: where z may be, given y. Red: the ball that stands in for it")
+    handles, names = axes[1, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9)
+    _title(figure, "Grey: where z may be, given y. Two balls that stand in for it")
     style.show(
         figure,
         f"{count} digits, and under each a map of the density of its code given the digit, a grey "
-        "patch, with two red ellipses: one and two standard deviations of the digit's ball. The "
-        "ellipses cover most of the patch, not its bends.",
+        f"patch, with two pairs of ellipses (one and two standard deviations): {', '.join(balls)}. "
+        "The second lies better on the patch than the first.",
     )
 
 
@@ -270,14 +286,13 @@ def costs_and_densities(x: Tensor, curves: Mapping[float, tuple[Tensor, Tensor]]
     for (k, (cost, density)), colour in zip(
         curves.items(), (style.SKY, style.BLUE, style.VERMILION), strict=True
     ):
-        left.plot(x, cost, color=colour, label=f"k = {k:g}")
-        right.plot(x, density, color=colour, label=f"variance 1/(2k) = {1 / (2 * k):g}")
+        left.plot(x, cost, color=colour, label=f"k = {k:g}, variance 1/(2k) = {1 / (2 * k):g}")
+        right.plot(x, density, color=colour)
     left.set(xlabel="z − z̄", ylabel="cost k(z − z̄)²", ylim=(0, 6))
     left.set_title("A stiff spring …")
     right.set(xlabel="z − z̄", ylabel="density", ylim=(0, None))
     right.set_title("… is a narrow ball")
-    for ax in (left, right):
-        ax.legend(fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     style.show(
         figure,
         "Left: three parabolas, the costs of springs of stiffness "
@@ -287,11 +302,16 @@ def costs_and_densities(x: Tensor, curves: Mapping[float, tuple[Tensor, Tensor]]
 
 
 @style.styled
-def sheet(pictures: Tensor, columns: int, title: str, alt: str) -> None:
-    """Decoded pictures (n, 400) as one sheet, row by row."""
+def sheet(pictures: Tensor, columns: int, title: str, alt: str, *, axes: bool = False) -> None:
+    """Decoded pictures (n, 400) as one sheet, row by row. axes: whether z₁ runs to the right and z₂
+    upwards.
+    """
     rows = -(-len(pictures) // columns)
     figure, ax = style.new_figure(height=8.6 * rows / columns + 0.4, width=8.6)
     style.image_grid(ax, pictures.reshape(-1, SIDE, SIDE).numpy(), rows, columns, vmin=0, vmax=1)
+    if axes:
+        ax.set_axis_on()
+        ax.set(xticks=[], yticks=[], xlabel="z₁, from left to right", ylabel="z₂, upwards")
     ax.set_title(title)
     style.show(figure, alt)
 
@@ -303,3 +323,35 @@ def _title(figure, text: str) -> None:
 def nearest(values: Sequence[float], wanted: float) -> int:
     """The place of the value that is nearest to ``wanted`` on a logarithmic scale."""
     return int(np.abs(np.log(np.asarray(values) / wanted)).argmin())
+
+
+@style.styled
+def ball_at_rest(balls, labels: Tensor, mine, curves: Mapping[str, Tensor], pictures, title: str):
+    """The map with one ball (mean, variance), the valley of its size, and pictures by name.
+
+    curves: "v" and the costs over it by name.
+    """
+    figure, (left, middle, right) = style.new_figure(1, 3, height=3.4, width_ratios=(1, 1.2, 0.5))
+    paint_balls(left, balls, labels)
+    (x, y), radius = mine.mean[0].tolist(), float(mine.variance[0, 0].sqrt())
+    turn = np.linspace(0, 2 * np.pi, 100)
+    left.plot(x + radius * np.cos(turn), y + radius * np.sin(turn), color=style.BLACK, lw=1.6)
+    left.plot(x, y, "+", color=style.BLACK, ms=9)
+    v = curves["v"]
+    lines = {name: values for name, values in curves.items() if name != "v"}
+    for (name, values), colour in zip(
+        lines.items(), (style.SKY, style.VERMILION, style.BLACK), strict=True
+    ):
+        middle.plot(v, values, color=colour, label=name)
+    middle.set(xscale="log", xlabel="variance v of the ball", ylabel="nats", ylim=(-0.3, 16))
+    middle.legend(fontsize=9, loc="upper left")
+    tiles = torch.stack(list(pictures.values())).reshape(-1, SIDE, SIDE).numpy()
+    style.image_grid(right, tiles, len(pictures), 1, gap=2, vmin=0, vmax=1)
+    for row, name in enumerate(pictures):
+        right.text(-2, row * (SIDE + 2) + SIDE / 2, name, ha="right", va="center", size=10)
+    style.headline(figure, title)
+    told = "; ".join(
+        f"{name} lowest at v = {float(v[values.argmin()]):.2g}" for name, values in lines.items()
+    )
+    style.show(figure, f"A map of balls with one drawn black; its costs over v: {told}; the digit "
+                       "and what is decoded from the middle of the ball.")  # fmt: skip

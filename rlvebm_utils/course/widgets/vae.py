@@ -1,34 +1,33 @@
-"""Sliders over fuzzy balls: over training steps, over springs and sizes, through the code space."""
+"""Sliders over fuzzy balls: training steps, springs and sizes, one size, temperature."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..plots.vae import MUTED, nearest, paint_balls
-from ..vae import Balls, overlap
-from .panel import Scene, SliderPanel, linear_slider, stops
-from .parts import CUT, GRID, Picture, Strip, as_array, number, tile
+from ..plots.style import GREEN, SKY, VERMILION
+from ..plots.vae import MUTED, nearest, number_places, paint_balls
+from ..vae import Balls, overlap, size_term
+from .chart import Chart, Line
+from .panel import Scene, SliderPanel, log_slider, stops
+from .parts import GRID, Strip, as_array, number, tile
 
 SIDE = 20
 
 
 @dataclass(frozen=True)
 class BallMap:
-    """Balls in the plane of the code, coloured by class, from −reach to reach.
-
-    mark: a point (z₁, z₂) that is shown by a cross.
-    """
+    """Balls in the plane of the code, coloured by class, from −reach to reach."""
 
     balls: Balls
     labels: Tensor
     reach: float
     title: str
-    mark: tuple[float, float] | None = None
     still: bool = True
 
     height = 1.0
@@ -38,9 +37,9 @@ class BallMap:
         r = self.reach
         mean = as_array("balls.mean", self.balls.mean, 2)
         sigma = as_array("balls.variance", self.balls.variance, 2) ** 0.5
-        groups = []
+        groups, inside = [], (abs(mean) - sigma < r).all(1)  # the others would not be seen
         for c, colour in enumerate(MUTED):
-            chosen = (self.labels == c).numpy()
+            chosen = (self.labels == c).numpy() & inside
             shapes = "".join(
                 f'<ellipse cx="{x:.2f}" cy="{-y:.2f}" rx="{a:.2f}" ry="{b:.2f}"/>'
                 for (x, y), (a, b) in zip(
@@ -48,8 +47,7 @@ class BallMap:
                 )
             )
             groups.append(f'<g fill="{colour}" fill-opacity=".25">{shapes}</g>')
-        for c in self.labels.unique().tolist():
-            x, y = self.balls.mean[self.labels == c].median(0).values.tolist()
+        for c, (x, y) in number_places(self.balls.mean, self.labels, 0.12 * r).items():
             groups.append(
                 f'<text x="{x:.2f}" y="{-y + 0.026 * r:.2f}" font-size="{0.085 * r:.3g}"'
                 f' text-anchor="middle" font-weight="bold" fill="#000" stroke="#fff"'
@@ -58,13 +56,6 @@ class BallMap:
         groups.append(
             f'<path d="M{-r} 0H{r}M0 {-r}V{r}" stroke="{GRID}" stroke-width="{0.004 * r:.3g}"/>'
         )
-        if self.mark:
-            x, y, arm = self.mark[0], -self.mark[1], 0.05 * r
-            groups.append(
-                f'{CUT}<path d="M{x - arm:.2f} {y:.2f}h{2 * arm:.2f}'
-                f'M{x:.2f} {y - arm:.2f}v{2 * arm:.2f}"'
-                f' stroke="#000" stroke-width="{0.015 * r:.3g}"/>{CUT}'
-            )
         body = (
             f'<svg viewBox="{-r} {-r} {2 * r} {2 * r}" style="display:block;width:100%;'
             f'border:1px solid #ddd">{"".join(groups)}</svg>'
@@ -73,10 +64,8 @@ class BallMap:
 
     def plot(self, axes) -> None:
         """The same with matplotlib."""
-        paint_balls(axes, self.balls, self.labels, reach=self.reach)
+        paint_balls(axes, self.balls, self.labels, reach=self.reach, size=8)
         axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
-        if self.mark:
-            axes.plot(*self.mark, "+", color="k", ms=10, mew=2)
 
 
 def mean_overlap(balls: Balls) -> float:
@@ -168,9 +157,17 @@ class _Springs(Scene):
         self.kappas = sorted(stages)
         self.sizes = [2.0 ** (i / 2) for i in range(-2, 3)]
         self.springs = self.kappas[2:-2]
+        self.reach = 1.05 * max(
+            sigma * float(self._stage(k, sigma).balls.mean[:shown].abs().quantile(0.99))
+            for k in self.springs
+            for sigma in self.sizes
+        )
+
+    def _stage(self, k, sigma) -> Stage:
+        return self.stages[self.kappas[nearest(self.kappas, k * sigma**2)]]
 
     def compute(self, k, sigma):
-        stage = self.stages[self.kappas[nearest(self.kappas, k * sigma**2)]]
+        stage = self._stage(k, sigma)
         mean, variance = stage.balls.mean, stage.balls.variance
         balls = Balls(mean[: self.shown] * sigma, variance[: self.shown] * sigma**2)
         return {
@@ -185,7 +182,7 @@ class _Springs(Scene):
     def draw(self, a):
         pictures, captions = a["pictures"], [""] * len(a["pictures"])
         return [
-            BallMap(a["balls"], self.labels, 8.0, "balls in the plane of the code"),
+            BallMap(a["balls"], self.labels, self.reach, "balls in the plane of the code"),
             Strip(pictures, captions, "decoded from the middles", slots=10),
         ]
 
@@ -205,37 +202,108 @@ class _Springs(Scene):
         )
 
 
-def walk_panel(model, balls: Balls, labels: Tensor, *, shown: int = 400, title: str) -> SliderPanel:
-    """Sliders for the two entries of the code; the decoder draws what stands there."""
-    few = Balls(balls.mean[:shown], balls.variance[:shown])
-    reach = 1.05 * float(few.mean.abs().max())
+# ---- the size of one ball, and the temperature of all ----
 
-    def compute(z1, z2):
-        z = torch.tensor([[z1, z2]], dtype=balls.mean.dtype)
-        with torch.no_grad():
-            picture = model.decode(z)[0]
-        near = int((few.mean - z).square().sum(1).argmin())
-        return {"picture": picture.reshape(SIDE, SIDE).numpy(), "near": int(labels[near])}
 
-    def draw(a):
+def valley_panel(best: Callable[[float, float], float]) -> SliderPanel:
+    """What one direction of a ball costs against its variance v: the fit c·v, and the size term at
+    the temperature T. best(c, T): where the sum is lowest.
+    """
+    return _Valley(best).panel(
+        {
+            "c": stops([0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0], 2.0, label="fit c"),
+            "T": stops([0.3, 1.0, 3.0, 10.0], 1.0, label="temperature T"),
+            "v": log_slider(0.01, 10.0, start=1.0, label="variance v"),
+        },
+        title="Drag v: where does the ball cost least?",
+        headline="cost",
+        stills=("c", [0.0, 0.5, 2.0, 8.0]),
+    )
+
+
+class _Valley(Scene):
+    """A line that rises, a valley, and their sum, over log v."""
+
+    def __init__(self, best: Callable[[float, float], float]):
+        self.best, self.v = best, torch.logspace(-2, 1, 121, dtype=torch.float64)
+
+    def compute(self, c, T, v):
+        at = torch.tensor([float(v), float(self.best(c, T))], dtype=torch.float64)
+        cost, least = (c * at + T / 2 * size_term(at)).tolist()
+        return {"cost": cost, "least": least, "best": float(at[1])}
+
+    def draw(self, a):
+        fit, size = a["c"] * self.v, a["T"] / 2 * size_term(self.v)
+        x = self.v.log10()
+        here = Line(math.log10(a["v"]), a["cost"], "#000", dots=5)
+        lowest = Line(math.log10(a["best"]), a["least"], GREEN, dots=5)
+        lines = [Line(x, fit, SKY), Line(x, size, VERMILION), Line(x, fit + size, "#000")]
+        ticks = [(k, f"{10.0**k:g}") for k in (-2, -1, 0, 1)]
+        said = "blue: fit c·v; red: size; black: sum"
         return [
-            BallMap(few, labels[:shown], reach, "where the cross stands", (a["z1"], a["z2"])),
-            Picture(a["picture"], "what the decoder draws"),
+            Chart([*lines, lowest, here], said, "variance v", (-2.0, 1.0), (0.0, 8.0), xticks=ticks)
         ]
 
-    return SliderPanel(
-        compute,
-        draw,
-        {
-            "z1": linear_slider(-3.0, 3.0, -1.5, label="z₁", step=0.1),
-            "z2": linear_slider(-3.0, 3.0, 0.0, label="z₂", step=0.1),
-        },
-        readouts=lambda a: {"nearest digit": str(a["near"])},
-        alt=lambda a: (
-            f"At z = ({a['z1']:.2f}, {a['z2']:.2f}) the nearest digit is a {a['near']}; the "
-            "decoder draws the picture beside the map."
-        ),
-        title=title,
-        headline="nearest digit",
-        stills=("z1", [-2.0, -1.0, 0.0, 1.0, 2.0]),
+    def readouts(self, a):
+        return {
+            "cost": f"{a['cost']:.2f}",
+            "least": f"{a['least']:.2f}",
+            "at v": number(a["best"]),
+        }
+
+    def alt(self, a):
+        return (
+            f"Fit {number(a['c'])}·v and size at T = {number(a['T'])}: at v = {number(a['v'])} "
+            f"they cost {a['cost']:.2f}; least is {a['least']:.2f}, at v = {number(a['best'])}."
+        )
+
+
+class Heated(NamedTuple):
+    """What training at one temperature led to."""
+
+    balls: Balls
+    fit: float
+    kl: float
+    pictures: Tensor  # a few reconstructions (n, 400)
+
+
+def heat_panel(stages: Mapping[float, Heated], labels: Tensor, *, start: float) -> SliderPanel:
+    """A slider for the temperature T over trainings; stages: T → Heated."""
+    heats = sorted(stages)
+    return _Heats(stages, labels).panel(
+        {"T": stops(heats, start, label="T")},
+        title="Drag T: dots, balls that fill the plane, collapse",
+        headline="median v",
+        stills=("T", [heats[round(s * (len(heats) - 1))] for s in (0, 0.25, 0.45, 0.7, 1)]),
     )
+
+
+class _Heats(Scene):
+    """Balls at one temperature, and what is decoded from their middles."""
+
+    def __init__(self, stages: Mapping[float, Heated], labels: Tensor):
+        self.stages, self.labels = stages, labels
+
+    def compute(self, T):
+        one = self.stages[T]
+        pictures = one.pictures.reshape(-1, SIDE, SIDE).clamp(0, 1).numpy()
+        return {"balls": one.balls, "fit": one.fit, "kl": one.kl, "pictures": pictures}
+
+    def draw(self, a):
+        captions = [""] * len(a["pictures"])
+        return [
+            BallMap(a["balls"], self.labels[: len(a["balls"].mean)], 3.6, "balls"),
+            Strip(a["pictures"], captions, "decoded from the middles", slots=10),
+        ]
+
+    def readouts(self, a):
+        return {
+            "median v": number(float(a["balls"].variance.median()), 2),
+            "fit": f"{a['fit']:.1f}",
+            "KL in nats": f"{a['kl']:.2f}",
+            "fit + T · KL": f"{a['fit'] + a['T'] * a['kl']:.1f}",
+        }
+
+    def alt(self, a):
+        told = "; ".join(f"{name} {value}" for name, value in self.readouts(a).items())
+        return f"Balls of {len(a['balls'].mean)} digits at T = {number(a['T'])}: {told}."
