@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 
 @styled
 def fuzzy_balls() -> None:
-    """β = ½: spring and size term at half of the usual weight, so that the balls stay small."""
+    """T = ½: spring and size term at half of the usual weight, so that the balls stay small."""
     digits = load_digits(dtype=torch.float64)
     y = digits.images[:, 4:24, 4:24].flatten(1)
     model = FuzzyBallAutoencoder(400, spring=0.25, size=0.25, sigma=None, hidden=(128, 64))

@@ -19,6 +19,7 @@ SPLITS = [
     ("03_lista", "Y_train", "Y_test", 500),
     ("06_convolutional_sparse_autoencoder", "train", "held_out", 20),
     ("06_convolutional_sparse_autoencoder", "X_train", "X_test", 1000),
+    ("07_vae_fuzzy_balls", "Y_all", "new", 1000),
 ]
 
 
