@@ -8,13 +8,15 @@ late). Of each redraw the page tells the milliseconds of work (solver, certifica
 race). From a move to its pixels a clock runs in the page: from the event's own time stamp to the
 moment after the browser has painted the frame. Then the same with events that the page sends to
 itself every 8 ms, whatever the browser does: there a screen of 60 pictures a second can show half
-of them, and no more.
+of them, and no more. At last real events every 8 ms that wait for nothing, as those of a pen: the
+browser hands them on one a frame, those in between within it ("told" counts what it hands on).
 
 Writes benchmarks/draw.json. Timings depend on the machine and on what else it does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import math
@@ -40,6 +42,7 @@ WATCH = """() => {
     window.work = [];
     window.latencies = [];
     window.frames = 0;
+    window.told = 0;
     let moved = null;
     const page = document.getElementById("page");
     page.addEventListener("drawn", ({ detail }) => {
@@ -52,12 +55,18 @@ WATCH = """() => {
         channel.port2.postMessage(null);
     });
     const sheet = document.querySelector(".sheet");
-    sheet.addEventListener("pointermove", (event) => { moved ??= event.timeStamp; }, true);
+    sheet.addEventListener("pointermove", (event) => {
+        moved ??= event.timeStamp;
+        window.told++;
+    }, true);
     const count = () => { window.frames++; requestAnimationFrame(count); };
     count();
 }"""
-RESET = "() => { window.work = []; window.latencies = []; window.frames = 0; }"
-TOLD = "() => ({ work: window.work, latencies: window.latencies, frames: window.frames })"
+RESET = "() => { Object.assign(window, { work: [], latencies: [], frames: 0, told: 0 }); }"
+TOLD = """() => {
+    const { work, latencies, frames, told } = window;
+    return { work, latencies, frames, told };
+}"""
 
 # Moves that do not wait for the browser.
 SELF = """([moves, pause]) => new Promise((resolve) => {
@@ -113,6 +122,44 @@ def by_itself(page) -> dict:
     return {"pace_ms": took / MOVES, **page.evaluate(TOLD)}
 
 
+async def by_pen(chromium: str, address: str) -> list[dict]:
+    """Real input events at their own pace; one more round than counts."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(
+            executable_path=chromium, args=list(browser.CHROMIUM_ARGS)
+        )
+        page = await started.new_page(viewport=browser.VIEWPORT)
+        await page.goto(address)
+        await page.wait_for_function("window.page")
+        await page.evaluate(WATCH)
+        rounds = [await one_digit(page) for _ in range(ROUNDS + 1)]
+        await started.close()
+    return rounds[1:]
+
+
+async def one_digit(page) -> dict:
+    await page.get_by_role("button", name="Clear").click()
+    await page.wait_for_timeout(1200)
+    await page.evaluate(RESET)
+    box = await page.locator(".sheet").bounding_box()
+    devtools = await page.context.new_cdp_session(page)
+    await page.mouse.move(*eight(box, 0))
+    await page.mouse.down()
+    begun, sent = time.perf_counter(), []
+    for k in range(1, MOVES + 1):
+        await asyncio.sleep(max(0, begun + k * PAUSE / 1000 - time.perf_counter()))
+        x, y = eight(box, k)
+        event = {"type": "mouseMoved", "x": x, "y": y, "button": "left", "buttons": 1}
+        moving = devtools.send("Input.dispatchMouseEvent", event | {"pointerType": "pen"})
+        sent.append(asyncio.ensure_future(moving))
+    took = time.perf_counter() - begun
+    await asyncio.gather(*sent)
+    await page.mouse.up()
+    return {"pace_ms": 1000 * took / MOVES, **await page.evaluate(TOLD)}
+
+
 def fresh(page) -> None:
     page.get_by_role("button", name="Clear").click()
     page.wait_for_timeout(1200)
@@ -123,18 +170,23 @@ def quantile(values: list[float], share: float) -> float:
     return round(sorted(values)[min(int(share * len(values)), len(values) - 1)], 2)
 
 
-def measured(page, way) -> dict:
+def drawn(page, way) -> list[dict]:
     """The same digit, drawn ROUNDS times."""
     rounds = []
     for _ in range(ROUNDS):
         fresh(page)
         rounds.append(way(page))
+    return rounds
+
+
+def summary(rounds: list[dict]) -> dict:
     work = [ms for one in rounds for ms in one["work"]]
     latencies = [ms for one in rounds for ms in one["latencies"]]
     return {
         "moves": MOVES,
         "ms_between_moves": round(statistics.mean(one["pace_ms"] for one in rounds), 1),
         "redraws": statistics.median(len(one["work"]) for one in rounds),
+        "told": statistics.median(one["told"] for one in rounds),
         "frames": statistics.median(one["frames"] for one in rounds),
         "work_ms": {"median": quantile(work, 0.5), "p90": quantile(work, 0.9)},
         "pen_to_pixels_ms": {"median": quantile(latencies, 0.5), "p90": quantile(latencies, 0.9)},
@@ -145,21 +197,23 @@ def main() -> None:
     chromium = browser.find_chromium()
     if chromium is None:
         sys.exit("no Chromium or Chrome on PATH")
-    with tempfile.TemporaryDirectory() as folder, browser.chromium_page(chromium) as page:
+    with tempfile.TemporaryDirectory() as folder:
         path = write_draw_page(Path(folder) / "draw.html")
-        page.goto(path.as_uri())
-        page.wait_for_function("window.page")
-        page.evaluate(WATCH)
-        for way in (by_mouse, by_itself):  # the first time, the browser compiles
-            way(page)
         report = {
             "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
             "date": datetime.date.today().isoformat(),
             "load_average": round(os.getloadavg()[0], 2),
             "bytes": path.stat().st_size,
-            "by_mouse": measured(page, by_mouse),
-            "by_itself": measured(page, by_itself),
         }
+        with browser.chromium_page(chromium) as page:
+            page.goto(path.as_uri())
+            page.wait_for_function("window.page")
+            page.evaluate(WATCH)
+            for way in (by_mouse, by_itself):  # the first time, the browser compiles
+                way(page)
+            for way in (by_mouse, by_itself):
+                report[way.__name__] = summary(drawn(page, way))
+        report["by_pen"] = summary(asyncio.run(by_pen(chromium, path.as_uri())))
     RESULT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(RESULT.read_text(encoding="utf-8"))
 
