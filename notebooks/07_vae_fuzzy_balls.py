@@ -632,7 +632,7 @@ print(f"slope of ⟨z²⟩ in log v, through your point: {slope:.3f}; exactly: {
 # %% [markdown]
 # **KL warm-up.** At the start the decoder is bad, and the fit gains little from the code. So the KL term may take directions out of use before the decoder has learned to use them, and they may not come back. A common remedy is to start with a low $T$ and let it rise.
 #
-# **Your turn.** Return the factor of $T$ at a step: 0.2 at step 0, rising in a straight line to 1 at step $0.6\cdot$`steps`, and 1 from there on.
+# **Your turn.** Return the factor of $T$ at a step: 0.2 at step 0, rising in a straight line to 1 at step $0.6\cdot$`steps`, and 1 from there on. Then all of it comes together: your `point`, `kl` and `warm_up` train a VAE.
 
 
 # %% tags=["exercise"]
@@ -649,8 +649,6 @@ def warm_up(step, steps):
 #     return min(1.0, 0.2 + 0.8 * step / (0.6 * steps))
 # ```
 # </details>
-#
-# Now all of it together: your `point`, `kl` and `warm_up` train a VAE.
 
 
 # %%
