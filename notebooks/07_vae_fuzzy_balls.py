@@ -10,8 +10,8 @@
 # # 7 · The variational auto-encoder: fuzzy balls on springs
 #
 # **You will turn digits into fuzzy balls, cut the springs that hold them, watch them fly apart, and find the very spring at which they all
-# collapse into one. Then you derive the loss of the variational auto-encoder in three steps, drag one ball against it by hand, and measure
-# what its words really mean.**
+# collapse into one. Then you derive the loss of the variational auto-encoder in three steps, drag one ball by hand while that loss follows, and measure
+# what stands behind its technical terms: posterior collapse, amortisation gap, warm-up.**
 #
 # *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
@@ -21,14 +21,14 @@
 # - compute the spring at which every code collapses, from one eigenvalue;
 # - derive the KL divergence of a ball and the bound that it belongs to, and write both;
 # - pass a gradient through a random number (reparameterisation);
-# - tell posterior collapse, the amortisation gap and KL warm-up when you meet them.
+# - recognise posterior collapse, the amortisation gap and KL warm-up when you meet them.
 #
-# **You need** linear algebra, gradients, a little PyTorch, and the idea of an energy from [notebook 1](01_regularized_latent_ebm.ipynb).
+# **You need** linear algebra, gradients, a little PyTorch, and from [notebook 1](01_regularized_latent_ebm.ipynb) the energy, the free energy (its section 7) and the bits of a noisy code (its section 11).
 # **Time** 75 minutes with the exercises; all cells together run in one to two minutes.
 #
 # This notebook follows the last part of Yann LeCun's lecture [*Regularized Latent Variable Energy Based Models*](https://atcold.github.io/NYU-DLSP20/en/week08/08-2/)
 # (NYU, 2020). Wherever it says «the lecture says», it means the notes that Henry Steinitz, Rutvi Malaviya and Aathira Manoj took there. Each statement is
-# measured here; the cell's last line tells what came out.
+# measured here; a card under the cell tells what came out. **Your turn** and *Predict* work as in notebooks 1 and 2.
 #
 # | symbol | meaning | in code |
 # |---|---|---|
@@ -39,8 +39,11 @@
 # | $\hat y = \mathrm{Dec}(z)$ | what the decoder draws | `model.decode(z)` |
 # | $k \ge 0$ | the stiffness of the spring | `k` |
 # | $\lambda_1$ | the largest eigenvalue of the covariance of the digits | `lam1` |
+# | $n$ | how many entries a code has; each is a *direction* in which a ball has a size | `code` |
 # | $q$ | the ball as a density over codes | |
-# | $T$ | the temperature: the price of a ball, and $1/\beta$ of notebook 1 | `T` |
+# | $c$ | from section 5 on: how fast the fit grows with $v$ | `c` |
+# | $T$ | from section 5 on: the temperature, the price of one unit of KL; $1/\beta$ of notebook 1 | `T` |
+# | $A$; $F$, $F_q$ | the average energy (section 1); the free energy and the variational free energy (section 7) | `F`, `F_q` |
 
 # %%
 # On Colab this fetches the helper package; anywhere else it does nothing.
@@ -98,11 +101,12 @@ show_diagram("vae_architecture")
 # %% [markdown]
 # The encoder sends $y$ to a point $\bar z$, here of two numbers, so that we can look at it. The decoder does not see $\bar z$; it sees $z = \bar z + \sigma\varepsilon$. So what a digit gets is not
 # a point but a **fuzzy ball** of radius σ, and the decoder has to draw a good digit from *anywhere* in it. We begin with σ = 1 and
-# a weak spring, $k\Vert\bar z\Vert^2$, that pulls each ball to the origin. What a digit costs, averaged over its ball, we call its **average energy**:
+# a weak spring, $k\Vert\bar z\Vert^2$ with a $k$ of 0.3, that pulls each ball to the origin. What a digit costs, averaged over its ball, we call its **average energy**:
 #
 # $$A(y) = \Big\langle \tfrac12\Vert y - \mathrm{Dec}(\bar z + \sigma\varepsilon)\Vert^2 \Big\rangle_\varepsilon + k\,\Vert \bar z\Vert^2 .$$
 #
-# The first term is the *fit*. (It is not the free energy of notebook 1, which also counts *how many* codes are good. That one comes in section 7.)
+# The brackets $\langle\dots\rangle_\varepsilon$ stand for the mean over the noise. The first term we call the *fit*; in notebooks 1 and 2 it was the misfit of one code, here it is a mean over the ball. The second term is the *spring*.
+# (The average energy is not the free energy of notebook 1, which also counts *how many* codes are good. That one comes in section 7.)
 
 # %%
 Y_all, labels_all, new, labels_new = shipped.digits()  # 4000 to learn from, 1000 held out
@@ -113,7 +117,7 @@ held = [FuzzyBallAutoencoder(400, spring=0.3, sigma=1.0, seed=seed) for seed in 
 # %% [markdown]
 # Both networks are small: 400–64–32–2 and back, with tanh between and a sigmoid at the end.
 #
-# **Your turn.** Return the average energy of each digit, for one noise. The digits `y` and what is drawn, `y_hat`, have one digit a row, `z_bar` one middle a row. Until you have written it,
+# **Your turn.** Return the cost of each digit for *one* draw of the noise; its mean over many draws is the average energy. The digits `y` and what is drawn, `y_hat`, have one digit a row, `z_bar` one middle a row. Until you have written it,
 # the notebook uses ours.
 
 
@@ -140,7 +144,7 @@ with torch.no_grad():
 print("the package's average energy is the same to 1e-12:", bool(difference < 1e-12))
 
 # %% [markdown]
-# Training lowers the mean of it: draw noise, step downhill, repeat. We keep 41 snapshots of the balls, to look at them later.
+# Training lowers the mean of it over the digits: draw noise, step downhill, repeat. We keep 41 snapshots of the balls, to look at them later.
 
 # %%
 hold, fly = 20 * length(40), 20 * length(20)  # 20 steps see each of the 2000 digits once
@@ -159,7 +163,8 @@ holding = [go_on(held[s], hold, s) for s in seeds]
 #
 # <details><summary>Answer</summary>
 #
-# 39 %. (68 % is for a line.) In the plane the squared distance in units of $\sigma^2$ has the density $\tfrac12 e^{-r/2}$, so the share within radius $r\sigma$ is $1 - e^{-r^2/2}$.
+# 39 %. (68 % is for a line.) Let $r$ be the distance from the middle in units of σ. The Gaussian has the density $e^{-r^2/2}/2\pi$ there, and a ring of this radius has the length $2\pi r$. So the distance has the density $r\,e^{-r^2/2}$, and the share within $r$ is its integral,
+# $1 - e^{-r^2/2}$.
 #
 # </details>
 
@@ -176,7 +181,8 @@ draw.one_ball(few, labels[:300], balls.mean[one] + noise[:200], drawn)
 claim("VAE-2", inside=inside, theory=[1 - math.exp(-(r**2) / 2) for r in (1, 2)])
 
 # %% [markdown]
-# A fuzzy ball it is. And already the plane has an order that nobody asked for: nothing told the encoder which digits belong together.
+# It is a fuzzy ball. And already the plane has an order that nobody asked for: nothing told the encoder which digits belong together. But where balls overlap, the decoder must draw one picture for all of them, and that costs least
+# for digits that look alike.
 #
 # ### Where does the noise come from?
 #
@@ -205,8 +211,7 @@ draw.costs_and_densities(x[x.abs() <= 5], curves)
 claim("ERR-10", off=off, wrong=min(wrong))
 
 # %% [markdown]
-# So a ball of radius σ is a spring of stiffness $1/(2\sigma^2)$ between $z$ and $\bar z$. The same translation will give the other spring, the one to the origin, its meaning: for $k = ½$ it is the standard normal
-# distribution.
+# So a ball of radius σ is a spring of stiffness $1/(2\sigma^2)$ between $z$ and $\bar z$. The other spring, the one to the origin, can be translated in the same way: with stiffness ½ it stands for the standard normal distribution. Section 5 uses that.
 #
 # ## 2 · Cut the spring
 #
@@ -216,9 +221,12 @@ claim("ERR-10", off=off, wrong=min(wrong))
 #
 # <details><summary>Answer</summary>
 #
-# (c). The noise has a fixed size, so a code that is ten times as long is ten times less blurred. It always pays to move out a little more, only less and less.
+# (c). The noise has a fixed size. If all codes are ten times as long, it is only a tenth of their distances. So it always pays to move out a little more, only less and less.
 #
 # </details>
+#
+# Two numbers will show it: the mean distance of the middles from their common centre, and the mean **overlap** of two balls. The overlap is 1 for the same ball twice, and near 0 for balls that are far apart; section 4 gives its formula. Does a number keep growing
+# with the steps? Its *rank correlation* with them tells (Spearman): replace both lists by their ranks, and correlate the ranks. It is 1 if the number grows every time, and −1 if it falls every time.
 
 # %%
 free = [copy.deepcopy(model) for model in held]
@@ -264,7 +272,8 @@ halves = {"half_growth": half_growth, "half_fall": half_fall, "half_settled": ha
 claim("VAE-3", growth=growth, fall=fall, settled=settled, steps=[hold, fly], **ends, **halves)
 
 # %% [markdown]
-# On the spring they settle; without it they fly, fast at first and then ever more slowly, and show no sign of stopping. No two balls overlap in the end: the decoder can tell all digits apart, and the noise limits nothing any more.
+# On the spring they settle. Without it they fly, fast at first and then ever more slowly, and show no sign of stopping. The mean overlap of two balls falls to 0.03 and goes on falling: the decoder can tell more and more digits apart, and the noise limits less and less.
+# (Near neighbours still overlap at the end: see the last map below.)
 #
 # Drag through the training. The frame stands still; the balls keep their size.
 
@@ -277,13 +286,14 @@ drag.flight_panel(flying[0], labels, title="Drag the time: cut loose, the balls 
 # **The lecture says:** too weak, and the balls fly; too strong, and they collapse at the origin, with a high energy. Where does «too strong» begin? This can be computed before
 # anything is trained.
 #
-# Let encoder and decoder be linear, and look at one direction of the data with variance $\lambda_1$. The encoder stretches it so that the codes have variance $s$; the best linear decoder for noisy
-# codes (regression) leaves an error of $\lambda_1\sigma^2/(s + \sigma^2)$: of the variance $s + \sigma^2$ of $z$ only $s$ comes from $y$, and the share of $\lambda_1$ that regression cannot explain is the noise's share. So the mean energy is
+# Let encoder and decoder be linear, and look at one direction of the data, with variance $\lambda_1$. (The mean of the digits needs no code: it is the decoder's bias.) The encoder stretches this direction so that the codes have variance $s$. Then $z$ has the variance
+# $s + \sigma^2$: the part $s$ comes from $y$, the part $\sigma^2$ is noise. The best linear decoder is the regression of $y$ on $z$. It explains the share $s/(s + \sigma^2)$ of $\lambda_1$ (the squared correlation of the two), and leaves the error $\lambda_1\sigma^2/(s + \sigma^2)$.
+# So in this direction the mean of $A(y)$ over the digits is
 #
 # $$\tfrac12\,\frac{\lambda_1\sigma^2}{s + \sigma^2} + k\,s, \qquad\text{lowest at}\quad s = \sigma\sqrt{\lambda_1/2k} - \sigma^2,$$
 #
-# as long as that is positive. It reaches **zero at $k^* = \lambda_1/(2\sigma^2)$**. From there on no code is worth its spring: all balls sit at the origin. Near the origin every smooth
-# decoder is nearly linear, so the same $k^*$ should hold for our networks.
+# as long as that is positive. (Where is the slope in $s$ zero?) It reaches **zero at $k^* = \lambda_1/(2\sigma^2)$**. From there on no code is worth its spring. Directions of less variance collapse sooner, so beyond $k^*$ all balls sit at the origin. Our networks are not linear.
+# But as long as the codes are short they are nearly so, and about the same $k^*$ should hold for them. The experiment will tell.
 #
 # **Predict:** what will the decoder draw then: nothing, noise, or the mean of all digits?
 #
@@ -301,8 +311,9 @@ springs, passes = shipped.SPRINGS, shipped.PASSES
 kappa = torch.tensor(springs)
 
 # %% [markdown]
-# For the experiment each of three starts is trained for 72 passes with the weakest spring, then for 6 passes with each tighter one, going on where the last one ended. (The twins have half as many. All of it was computed once, by `python -m tools.balls`,
-# and is shipped with the package.) What is shown is measured on 1000 held-out digits.
+# For the experiment each of three starts is trained for 72 passes over the 2000 digits with the weakest spring, 1/64, then for 6 passes with each tighter one, going on where the last one ended. Each has a **twin** with half as many passes: what differs between the two shows how much more
+# training would change. (All of it was computed once, by `python -m tools.balls`, and is shipped with the package.) What is shown is measured on 1000 held-out digits. The dashed curve is the theory. A code has two entries, so it uses the two directions of the largest variances; with
+# $s_1$ and $s_2$ for the $s$ of these two, the curve is $\sqrt{s_1 + s_2}$.
 
 
 # %%
@@ -329,10 +340,10 @@ twins = {"half_collapsed": collapsed(half_spread), "half_norm": half_spread[:, 0
 claim("VAE-4", collapsed=collapsed(spread), k_star=k_star, **ours, **twins)
 
 # %% [markdown]
-# The statement holds, on both ends. The grid of springs has steps of 0.3 beside $k^*$, and the theory itself is within 0.3 σ a little before $k^*$: so the place where the balls come together is as near to what one eigenvalue said as the grid can tell. (Just before it the black curve lies a little above its end: there a code costs slightly more than it gains, and goes
-# away slowly; a few passes a spring are not quite enough.) Far from it the networks, which are not linear, spread their balls further than the theory: a decoder that bends can make use of more room.
+# The statement holds, at both ends. The balls come within 0.3 σ at a spring of 2.0 to 2.6; the theory says 2.17. The springs near $k^*$ are 0.3 apart, so one eigenvalue gives the place to about one step of this grid. (Just before $k^*$ the black curve, fit + spring, lies a little above its end.
+# There a code costs slightly more than it gains, so the networks have not quite settled: a few passes for each spring are not enough.) Far from $k^*$ the networks spread their balls further than the theory: a decoder that bends can make use of more room.
 #
-# Collapse means that the code says nothing, and the best answer to nothing is the mean image. Even with the weakest spring some digits come back as others: two numbers with noise have no room for all, and where balls of two classes
+# Collapse means that the code says nothing, and the best answer to nothing is the mean image. But look at the weakest spring of the next picture: even there some digits come back as others, the 5 as a 3 and the 4 as a 9. Two numbers with noise have no room for all, and where balls of two classes
 # overlap the decoder draws what lies between them.
 
 # %%
@@ -351,7 +362,7 @@ draw.picture_rows(
 # <details><summary>Answer</summary>
 #
 # Yes. Measure lengths in the plane in units of σ: $\bar z = \sigma u$. Then $z = \sigma(u + \varepsilon)$, the factor σ disappears into the first layer of the decoder, and the spring costs
-# $k\sigma^2\Vert u\Vert^2$. So **only $k\sigma^2$ counts**: whatever a machine reaches at $(k, \sigma)$, a rescaled one reaches at $(k/c^2, c\sigma)$.
+# $k\sigma^2\Vert u\Vert^2$. So **only $k\sigma^2$ counts**: whatever a machine reaches at $(k, \sigma)$, a rescaled one reaches at $(k/f^2, f\sigma)$, for any factor $f$.
 #
 # </details>
 
@@ -388,17 +399,23 @@ drag.spring_panel(
 # ## 4 · Which balls overlap?
 #
 # With a spring there is not enough room for all. **The lecture says** that balls then overlap only where their samples are similar. Overlap has a measure, the
-# *Bhattacharyya coefficient* $\int\sqrt{p\,q}$: 1 for the same ball, $e^{-d^2/8\sigma^2}$ for two balls of radius σ at distance $d$. Compare it, for all pairs of 1000 held-out digits, with
+# *Bhattacharyya coefficient* $\int\sqrt{p\,q}$, where $p$ and $q$ are the densities of the two balls. It is 1 for the same ball, and $e^{-d^2/8\sigma^2}$ for two balls of radius σ at distance $d$. Compare it, for all pairs of 1000 held-out digits, with
 # the distance of their pixels.
 #
-# Any plane that keeps some of the pixels' distances will show *something*. So the baseline is a plane that nobody trained: the two leading **principal components**, with balls of
-# radius 1, at the same mean distance from the origin.
+# <details><summary>Why?</summary>
+#
+# Let $a$ and $b$ be the middles and $m$ the point halfway between them. Then $\Vert z - a\Vert^2 + \Vert z - b\Vert^2$ is $2\Vert z - m\Vert^2 + \tfrac12 d^2$. In $\sqrt{p\,q}$ this stands in the exponent, divided by $-4\sigma^2$. So $\sqrt{p\,q}$ is the ball around $m$, whose integral is 1, times $e^{-d^2/8\sigma^2}$.
+#
+# </details>
+#
+# Any plane that keeps some of the pixels' distances will show *something*. So the baseline is a plane that nobody trained: the two leading **principal components** (the two directions in which digits vary most), with balls of
+# radius 1, at the same root mean square distance from the origin.
 #
 # **Predict:** in how many cases is a digit's *most* overlapping partner of its own class? By chance it is about 10 %. For the principal components: 20, 40 or 60 %? For the trained balls?
 #
 # <details><summary>Answer</summary>
 #
-# About 40 % for the principal components, and about half for the trained balls.
+# About 40 % for the principal components, and a little more than half for the trained balls.
 #
 # </details>
 
@@ -438,20 +455,20 @@ twins = dict(zip(("half_correlation", "half_factor", "half_partner"), halves, st
 claim("VAE-5", correlation=correlation, factor=factor, partner=partner, pca=alike(pca), **twins)
 
 # %% [markdown]
-# The direction is right: near digits overlap more. But much of that any good plane has: for the *pixels'* distances the principal components do as well or better. What training adds is seen in the *classes*: the partner is
+# The direction is right: the balls of near digits overlap more. But any good plane has much of that: for the *pixels'* distances the principal components do as well or better. What training adds is seen in the *classes*: the partner is
 # of the same class more often. «Only where they are similar» is too strong: two dimensions are few, and for many digits the ball that overlaps most with theirs belongs to another class.
 #
 # ## 5 · Balls that choose their size
 #
-# Let the encoder also say how large each ball is: it puts out $\bar z$ *and* $\log v$, one for each direction. Noise only hurts the picture, so without a price the balls shrink to dots. Something has to price smallness.
-# The lecture names the KL divergence. Where does it come from? We build it in three steps.
+# Let the encoder also say how large each ball is: for each direction it puts out $\bar z_i$ *and* $\log v_i$. (The logarithm may be any number, and $v_i$ is still positive.) Noise only hurts the picture, so without a price the balls shrink to dots. Something has to price smallness.
+# The lecture names the KL divergence. We build it in three steps; section 7 shows why it is just this price.
 #
-# **Step 1: the entropy of a ball.** The *entropy* of a density is the mean of minus its logarithm, $H(q) = \langle -\log q(z)\rangle_q$: large if it spreads, low if it is concentrated. A ball has
+# **Step 1: the entropy of a ball.** The *entropy* of a density is the mean of minus its logarithm, $H(q) = \langle -\log q(z)\rangle_q$: large if it spreads, low if it is concentrated. (The logarithm is the natural one, and what it counts are *nats*; a bit is 0.69 nats.) A ball has
 # $-\log q(z) = \sum_i \tfrac12\big(\log(2\pi v_i) + (z_i - \bar z_i)^2/v_i\big)$, and the mean of $(z_i - \bar z_i)^2$ is $v_i$. So
 #
 # $$H(q) = \tfrac12\sum_i \big(\log(2\pi) + 1 + \log v_i\big) .$$
 #
-# **Your turn.** Return it; `log_v` holds one number a direction, in the last dimension.
+# **Your turn.** Return $H(q)$; `log_v` holds one number for each direction, in the last dimension.
 
 
 # %% tags=["exercise"]
@@ -470,14 +487,14 @@ def entropy(log_v):
 # </details>
 
 # %% [markdown]
-# **Step 2: what the ball pays for being away from the origin.** Say beforehand which codes are likely: the **prior**, here the standard normal density $N(z; 0, I)$. Its negative logarithm is the spring of stiffness ½ of section 1, with the constant that makes it
-# a density. Its mean over a ball is the spring on the middle, a spring on the noise (the mean of $z_i^2$ is $\bar z_i^2 + v_i$), and that constant:
+# **Step 2: what the ball pays for being away from the origin.** Say beforehand which codes are likely: the **prior**, here the standard normal density $N(z; 0, I)$. Its negative logarithm is a spring of stiffness ½ between $z$ and the origin (section 1), with the constant that makes it
+# a density. The mean of that over a ball is the *cross-entropy* of ball and prior. It has three parts: the spring on the middle, a spring on the noise (the mean of $z_i^2$ is $\bar z_i^2 + v_i$), and that constant:
 #
-# $$\langle -\log N(z; 0, I)\rangle_q = \tfrac12\Vert\bar z\Vert^2 + \tfrac12\sum_i v_i + \tfrac c2\log 2\pi ,$$
+# $$\langle -\log N(z; 0, I)\rangle_q = \tfrac12\Vert\bar z\Vert^2 + \tfrac12\sum_i v_i + \tfrac n2\log 2\pi ,$$
 #
-# with $c$ the number of directions.
+# with $n$ the number of directions.
 #
-# **Your turn.**
+# **Your turn.** Return this cross-entropy; `z_bar` and `log_v` hold one number for each direction, in the last dimension.
 
 
 # %% tags=["exercise"]
@@ -500,9 +517,9 @@ def cross(z_bar, log_v):
 #
 # $$\mathrm{KL}(q\,\Vert\,N) = \tfrac12\sum_i \big(\bar z_i^2 + v_i - \log v_i - 1\big) .$$
 #
-# It is a spring of ½ on the middle and, for each direction, a price $\tfrac12(v - \log v - 1)$ on the size.
+# It is a spring of ½ on the middle and, for each direction, a price $\tfrac12(v - \log v - 1)$ on the size. Neither is ever negative (the logarithm lies below its tangent $v - 1$). So the KL is zero only where the ball is the prior itself, at the origin with $v = 1$, and positive everywhere else.
 #
-# **Your turn.** Return it. (Your `cross` and `entropy` are at hand, or write the sum.)
+# **Your turn.** Return the KL. (Your `cross` and `entropy` are at hand, or write the sum.)
 
 
 # %% tags=["exercise"]
@@ -523,8 +540,10 @@ def kl(z_bar, log_v):
 # %% [markdown]
 # ### The valley tilts
 #
-# What does the size do when the fit has a say? A larger ball fits worse. For small balls that loss grows in proportion to $v$: the fit costs $c\,v$ in one direction, $c$ being half the squared change of the picture for a step of 1. (A Taylor series: the term with $\varepsilon$ has the mean 0, the one with
-# $\varepsilon^2$ the mean $v$.) At the temperature $T$ the size costs $T\cdot\tfrac12(v - \log v - 1)$. So the valley with its bottom at $v = 1$ is tilted by a straight line.
+# In the loss the KL gets a factor $T$, the **temperature** (section 7 says why it is called so). So in one direction the size costs $T\cdot\tfrac12(v - \log v - 1)$: a valley with its bottom at $v = 1$.
+#
+# Which size is best when the fit has a say? A larger ball fits worse. For small balls this loss grows in proportion to $v$: it is $c\,v$ in one direction, where $c$ is half the squared length of the derivative of the picture in that direction. (Replace the decoder by its tangent at $\bar z$. In half the
+# squared distance the term with $\sigma\varepsilon$ then has the mean 0, and the term $c\,\sigma^2\varepsilon^2$ the mean $c\,v$.) So the valley is tilted by a straight line. (The picture has a logarithmic axis, on which the line is curved.)
 #
 # **Predict:** where does the lowest point go when the line becomes steeper: to larger or to smaller $v$? And when $c = 0$: what is the best size of a ball in a direction that the decoder does not use?
 #
@@ -556,10 +575,10 @@ def best_variance(c, T):
 drag.valley_panel(best_variance)
 
 # %% [markdown]
-# The penalty *tries* to make $v$ equal to 1, as the lecture says; the fit pulls down; they meet between. The green point is your `best_variance`.
+# The price of the size (the lecture: the penalty) *tries* to make $v$ equal to 1; the fit pulls it down; the best $v$ lies between 0 and 1. The green point is your `best_variance`.
 #
 # **A word of care about the notes.** They say that the code *vectors* are regularised «to have a mean and variance close to zero», by a spring to the origin. That is right for the *cloud* of the code vectors $\bar z$: a spring pulls
-# them all to the origin, so their mean and their spread shrink. It must not be read as the variance of a *ball*: the spring does not touch it, and the KL term pulls it to **one**, as the notes say two paragraphs later.
+# them all to the origin, so their mean and their spread shrink. It must not be read as the variance of a *ball*: the spring does not touch it, and the KL term pulls it to **one**, as the notes say two paragraphs later. The next cell follows both downhill, from balls with a $v$ of 0.3 and without any picture to draw.
 
 
 # %% tags=["claim:ERR-8"]
@@ -579,9 +598,9 @@ claim("ERR-8", spring=spring, KL=both)
 # %% [markdown]
 # ## 6 · Train it
 #
-# The loss of a digit is $\langle\tfrac12\Vert y - \hat y\Vert^2\rangle + T\cdot\mathrm{KL}$. At $T = 1$ the machine is the **variational auto-encoder** (VAE); with another $T$ it is called the β-VAE, whose «β» is our $T$. (In notebook 1, β was the inverse temperature, $1/T$. We keep that.)
+# The loss of a digit is $\langle\tfrac12\Vert y - \hat y\Vert^2\rangle + T\cdot\mathrm{KL}$. At $T = 1$ the machine is the **variational auto-encoder** (VAE). With another $T$ it is called the β-VAE. Take care: the «β» in that name is our $T$, but in notebook 1 β is $1/T$, the inverse temperature.
 #
-# How can a gradient pass through *sampling*? A random number has no derivative with respect to the radius of its ball. The way out is called **reparameterisation**: draw ε first, from a distribution that has no parameters, and *compute* $z$ from it. Then $z$ is a smooth function of $\bar z$ and $\log v$, for this ε.
+# How can a gradient pass through *sampling*? A random number has no derivative with respect to the radius of its ball. The way out is called **reparameterisation**: draw ε first, from a distribution that has no parameters, and *compute* $z$ from it. Then $z$ is a smooth function of $\bar z$ and $\log v$, for this ε. And as the distribution of ε does not change with them, the mean of the gradients over ε is the gradient of the mean.
 #
 # **Your turn.** Return the point $z$ for the noise `eps`. The encoder gives `log_v`, the logarithm of the variance.
 
@@ -611,9 +630,9 @@ mean_square = point(0.5, log_v, eps).square().mean()  # ⟨z²⟩ = z̄² + v ha
 print(f"slope of ⟨z²⟩ in log v, through your point: {slope:.3f}; exactly: {math.exp(-1):.3f}")
 
 # %% [markdown]
-# **KL warm-up.** At the start the decoder is bad, the fit gains nothing from the code, and the KL term may drive directions to «no use» from which they do not come back. A common remedy is to start with a low $T$ and let it rise.
+# **KL warm-up.** At the start the decoder is bad, and the fit gains little from the code. So the KL term may take directions out of use before the decoder has learned to use them, and they may not come back. A common remedy is to start with a low $T$ and let it rise.
 #
-# **Your turn.** Return the factor of $T$ at a step: 0.2 at step 0, rising in a straight line to 1 at step $0.6\cdot$`steps`, and 1 from there on.
+# **Your turn.** Return the factor of $T$ at a step: 0.2 at step 0, rising in a straight line to 1 at step $0.6\cdot$`steps`, and 1 from there on. Then all of it comes together: your `point`, `kl` and `warm_up` train a VAE.
 
 
 # %% tags=["exercise"]
@@ -658,8 +677,8 @@ with torch.no_grad():
 print(f"variances of held-out digits: median {v.median():.2f}, 9 of 10 below {v.quantile(0.9):.2f}")
 
 # %% [markdown]
-# That is a VAE, and it is far from settled. The package holds the same training done longer: three starts of 240 passes over the 4000 digits, with steps that fall to zero, and their twins of half the length (`python -m tools.balls` computes them again).
-# What follows is measured on the 1000 held-out digits.
+# That is a VAE, and after eight passes it is far from settled. The package holds longer trainings with the same loss: three starts of 240 passes over the 4000 digits, with steps that fall to zero, and their twins of half the length (`python -m tools.balls` computes them again).
+# What follows is measured on the 1000 held-out digits. The table shows one start, trained for four lengths.
 
 
 # %%
@@ -674,13 +693,13 @@ for epochs in (full // 4, half, full, 2 * full):
     print(f"{epochs:6} {fit + price:14.2f} {fit_new + price_new:16.2f}")
 
 # %% [markdown]
-# The loss on the digits of the training falls on and on; on new digits it has stopped after about 240 passes. So this is where we measure.
+# The loss on the digits of the training falls on and on. On new digits it hardly changes from 120 passes on: there longer training does not help. We measure after 240.
 #
-# **Predict:** the penalty is lowest at $v = 1$. Where is the median of the learned variances: near 1, between 1 and 0.1, or below 0.1?
+# **Predict:** the price of the size is lowest at $v = 1$. Where is the median of the learned variances: near 1, between 1 and 0.1, or below 0.1?
 #
 # <details><summary>Answer</summary>
 #
-# Below 0.1: the decoder's pictures change a lot for a small step, so the line that tilts the valley is steep. Even so, the KL term holds the balls: without it they are thousands of times smaller, and shrink on.
+# Below 0.1: the decoder's pictures change a lot for a small step, so the line that tilts the valley is steep. Even so, the KL term holds the balls: without it their variances are thousands of times smaller, and shrink on.
 #
 # </details>
 
@@ -719,19 +738,28 @@ more = {"cloud": cloud(with_kl), "half_cloud": cloud(half_kl), "half_sizes": med
 claim("VAE-6", sizes=medians(with_kl), without=without, early=early, **more)
 
 # %% [markdown]
-# So the statement holds as it was said: the penalty *tries* to make the variance 1, and it keeps the balls from becoming dots. It does not *get* there, and should not. What does come out near 1 is the variance of the **whole cloud**
-# of all balls together.
+# So the statement holds as it was said: the price *tries* to make the variance 1, and it keeps the balls from becoming dots. It does not *get* there, and should not: a ball at the origin with variance 1 says nothing about its digit. The sizes are figures of 240 passes: with half of them the balls are larger, by up to half,
+# so they are not quite settled. (The heights of the two histograms cannot be compared: 400 digits without a price, 1000 with KL.)
+#
+# What does come out near 1 is the variance of the **whole cloud** of all balls together.
+#
+# <details><summary>Why 1?</summary>
+#
+# Multiply all $\bar z$ and σ in one direction by a factor $f$, and divide the decoder's first weights for it by $f$. No picture changes. The KL of a digit becomes $\tfrac12(f^2\bar z^2 + f^2 v - \log f^2 - \log v - 1)$ in this direction. Its slope in $f$ at $f = 1$ is $\bar z^2 + v - 1$. Where training has settled, the
+# mean slope over the digits is zero, so the mean of $\bar z^2 + v$ is 1. (In the same way, by a shift of all $\bar z$, the mean of $\bar z$ is 0.) On new digits it need not be so exactly.
+#
+# </details>
 #
 # ### Heat
 #
-# $T$ is the one knob that plays the part of λ. Each stop is a training of 60 passes that goes on where the one before it, a little colder, ended.
+# $T$ is the one number that plays the part of λ. Each stop of the slider is a training of 60 passes that goes on where the one before it, a little colder, ended. (So at $T = 1$ its balls are smaller than those above: it has been trained at lower temperatures before.)
 #
 # **Predict:** what do the balls look like for a very small $T$, and for a very large one?
 #
 # <details><summary>Answer</summary>
 #
-# Cold: dots, and sharper pictures; each code is a point, as in $\min_z E$ of notebook 1. Hot: all balls are the prior itself, at the origin with variance 1, and every picture is the mean image. That is **posterior collapse**. Section 3 even says where it begins: the spring is $T/2$, and $k^*$ for σ = 1 is $\lambda_1/2$,
-# so at $T = \lambda_1$, near 5.
+# Cold: dots, and sharper pictures; each code is nearly a point, as in $\min_z E$ of notebook 1. Hot: all balls are the prior itself, at the origin with variance 1, and every picture is the mean image. That is **posterior collapse**: the *posterior*, what is known of $z$ after $y$ was seen, is no more than the prior.
+# Section 3 even says from where on: the spring is $T/2$, and $k^*$ for σ = 1 is $\lambda_1/2$, so from $T = \lambda_1$ on, near 5. A direction with a smaller eigenvalue collapses at a smaller $T$: at 4 all middles lie on a line.
 #
 # </details>
 
@@ -742,8 +770,8 @@ drag.heat_panel(heats, labels_new, start=1.0)
 # %% [markdown]
 # ### Directions that nobody uses
 #
-# Give the code eight directions, at $T = 1$. Posterior collapse can also happen to *some* of them: their balls sit at $\bar z = 0$ with $v = 1$, exactly where the KL term is zero, and the decoder does not look at them. Is that the best the model can do, or did the training stop
-# too early? Compare starts, with and without warm-up.
+# Give the code eight directions, at $T = 1$. Posterior collapse can also happen to *some* of them: their balls sit at $\bar z = 0$ with $v = 1$, exactly where the KL term is zero, and the decoder does not look at them. Is that the best the model can do, or a place where the training got stuck?
+# Compare starts, with and without warm-up. We count a direction as unused if the median of its variances is above 0.8.
 
 # %%
 print("warm-up  start  unused of 8  loss, trained on  held out  after half: unused")
@@ -757,7 +785,8 @@ above_one = int((torch.linalg.eigvalsh(torch.cov(Y_all.T)) > 1).sum())
 print(f"eigenvalues above T = 1: {above_one}; a linear VAE would use that many directions")
 
 # %% [markdown]
-# The same model, the same digits, and another number of unused directions with another start or another ramp: so it is no property of the digits. And a linear VAE would have a use for all eight. It is **posterior collapse in optimisation**: a direction that the decoder has stopped to look at gets no gradient that would bring it back. Warm-up lowers the loss on
+# The same model, the same digits, and another number of unused directions with another start or another ramp: so it is no property of the digits. And a linear VAE would have a use for all eight: as under *Heat*, a direction is worth its price as long as its eigenvalue is above $T$. So the cause lies, at least in part, in the training: it is **posterior collapse
+# in optimisation**. In a direction where the encoder says nothing, the decoder sees pure noise and learns to ignore it; and what the decoder ignores gives the encoder no gradient that would bring it back. Warm-up lowers the loss on
 # the digits of the training at each of the three starts; on new digits it does not. And how many directions it saves depends on the start. Looking for $v \approx 1$ is a way to count the directions that a VAE does *not* use.
 #
 # ## 7 · The bound
@@ -766,11 +795,13 @@ print(f"eigenvalues above T = 1: {above_one}; a linear VAE would use that many d
 #
 # $$E(y, z) = \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2 - \log N(z; 0, I), \qquad F(y) = -\log\int e^{-E(y, z)}\,dz .$$
 #
-# $F$ is the **free energy** of notebook 1 at β = 1: all codes speak, those of low energy most. (There all codes together had the measure 1; here the prior gives them that.) The integral is out of reach for a code of many numbers. So take any density $q$ over the codes, and write the integral as a mean over $q$:
+# $F$ is the **free energy** of notebook 1 at β = 1: all codes speak, those of low energy most. (There all codes together had the measure 1; here the prior gives them that.) Why should it be low? Let the model say that a digit is $\mathrm{Dec}(z)$ plus Gaussian noise of variance 1 on each pixel. Then, up to a constant, $-F(y)$ is the
+# logarithm of the density that it gives to $y$, which is called the *evidence*. So a model with a low $F$ finds the digits likely. But the integral is out of reach for a code of many numbers. So take any density $q$ over the codes, and write the integral as a mean over $q$:
 #
 # $$F(y) = -\log\Big\langle e^{-E(y, z) - \log q(z)}\Big\rangle_q \;\le\; \big\langle E(y, z)\big\rangle_q - H(q) =: F_q(y) .$$
 #
-# $F_q$ is the **variational free energy**: average energy less entropy. For a ball it is fit + KL, with no constant left over: steps 1 to 3 have just computed it. Its negative is called the *evidence lower bound*, **ELBO**. (At another temperature the same holds: fit + $T\cdot$KL is never below $F_\beta$ of notebook 1 with β = 1/T.)
+# $F_q$ is the **variational free energy**: mean energy less entropy. For a ball, $\langle E\rangle_q$ is the fit plus the cross-entropy of step 2, and $H(q)$ is step 1; so by step 3 $F_q$ is **fit + KL**, with no constant left over. Its negative is called the *evidence lower bound*, **ELBO**. (At another temperature the same holds:
+# fit + $T\cdot$KL is never below $F_\beta$ of notebook 1 with β = 1/T. The entropy then counts $T$ times. In physics, too, a free energy is an energy less temperature times entropy; hence the name.)
 #
 # <details><summary>Why ≤? Jensen's inequality in two lines</summary>
 #
@@ -798,7 +829,7 @@ def two_bounds(a):
 # </details>
 
 # %% [markdown]
-# In two dimensions the integral can be done by adding up a grid, so all of it can be checked on real digits. First one digit, by your functions:
+# In two dimensions the integral can be done by adding up a grid, so all of it can be checked on real digits. First one digit, by your functions. (At a point with the noise ε, step 1 says that $\log q(z)$ is $-H(q) - \tfrac12\sum_i(\varepsilon_i^2 - 1)$.)
 
 
 # %%
@@ -827,10 +858,12 @@ print(f"from 2000 points: F_q {above:.2f} and F {near:.2f}; by the grid F {F[3]:
 print(f"mean fit {fit.mean():.2f} + your KL {kl(z_bar, log_v):.2f}")
 
 # %% [markdown]
+# Mean fit + KL is $F_q$ once more, up to chance: there the KL is exact, and in the first number it is estimated from the points. $F_q$ is above $F$, as it must be. (From a finite number of points the estimate of $F$ is too high on average, by the same inequality.)
+#
 # ### Two gaps
 #
-# $F_q - F$ has two causes. The true distribution of $z$ given $y$ may not be a ball at all. And the encoder, one network for all digits, may place the ball badly: the **amortisation gap** (*amortised* inference pays once, for a network, in place of a search for each digit). To tell them apart, give
-# each digit its own best ball, by gradient descent on its $\bar z$ and $\log v$.
+# $F_q - F$ has two causes. The posterior, the true distribution of $z$ given $y$, may not be a ball at all: the *approximation gap*. And the encoder, one network for all digits, may place the ball badly: the **amortisation gap** (*amortised* inference pays once, for a network, in place of a search for each digit).
+# To tell them apart, give each of 40 held-out digits its own best ball, by gradient descent on its $\bar z$ and $\log v$. In the figure the grey patch is the posterior, and each ball is drawn at one and at two σ.
 #
 # **Predict:** which of the two is larger here: the bent shape, or the encoder's misplacing?
 #
@@ -908,11 +941,12 @@ both = {"gap": [gap.mean(), best_gap.mean()], "half_gap": [half_gap.mean(), half
 claim("VAE-1", least=min(gap.min(), best_gap.min()), F=F.mean(), **found, **both)
 
 # %% [markdown]
-# Same machine, other limit: a few bits pass, as a sparse code would let a few atoms pass. And most of what the encoder loses is its own: with a ball of its own each digit comes much nearer to the bound.
+# It is the same machine with another limit: a few bits pass, as a sparse code would let a few atoms pass. (The bits are counted as in section 11 of notebook 1: how much does a point of a ball tell about which of the 1000 digits it came from? All of it would be $\log_2 1000$, about 10.)
+# And most of the gap comes from the encoder: with a ball of its own each digit comes much nearer to $F$.
 #
 # ### One ball, by hand
 #
-# Now drag the ball yourself, over the map of the trained VAE. Everything is computed in the page; it works without a kernel. Pull it with the pointer or the arrow keys; its size is the slider, or the keys + and −. The dashed ellipse is the ball that the encoder gives to this digit.
+# Now drag the ball yourself, over the map of the trained VAE. Everything is computed in the page; it works without a kernel. Pull it with the pointer or the arrow keys; its size is the slider, or the keys + and −. The dashed ellipse is the ball that the encoder gives to this digit; yours is always round. The blue line shows by how much the fit is above that of a dot, a ball without a size.
 #
 # Try to get below the encoder's cost; watch the valley tilt as you move. Then leave the digit alone and walk: every point is a picture.
 
@@ -934,7 +968,7 @@ draw.sheet(
 )
 
 # %% [markdown]
-# Some are good, some are half one class and half another: those $z$ fell between the balls. Here is a walk in steps of equal probability over the whole plane.
+# Some are good, some are half one class and half another: those $z$ fell between the balls of two classes, or where they overlap. Here is a walk through the plane, in steps of equal probability from 3 % to 97 % in each direction.
 
 # %%
 levels = torch.distributions.Normal(0.0, 1.0).icdf(torch.linspace(0.03, 0.97, 14))
@@ -969,7 +1003,7 @@ def sigma_of_collapse(k, lam1):
 # </details>
 
 # %% [markdown]
-# **2. Half an overlap.** How far apart are two balls of radius σ whose overlap is `share`?
+# **2. The distance.** How far apart are two balls of radius σ whose overlap is `share`?
 
 
 # %% tags=["exercise"]
@@ -988,20 +1022,20 @@ def distance_for(share, sigma):
 # </details>
 
 # %% [markdown]
-# **3. Open: revive the unused.** `train_by_hand(8, epochs, T, warm)` of section 6 is yours. Train for 20 passes with and without warm-up, and count the directions whose median variance is above 0.8. Then change `warm_up`: start at 0.02, or let it rise over all
-# of the training. Which ramp leaves most directions in use, and is its loss the lowest? At which $T$ is no direction left?
+# **3. Open: revive the unused.** `train_by_hand(8, epochs, T, warm)` of section 6 is yours. Train for 20 passes with and without warm-up, and count the directions whose median variance is above 0.8: `(model.encode(new).variance.median(0).values > 0.8).sum()`. Then change the ramp: start at 0.02, or let it rise over all
+# of the training. Write the new `warm_up` in a cell of its own, without the line `@your_turn`, which accepts only the ramp of section 6. Which ramp leaves most directions in use, and is its loss the lowest? At which $T$ is no direction left?
 #
 # ## What to remember
 #
-# - Noise makes each code a ball. Balls that overlap cannot be told apart: that is the limit on the information.
-# - Without a spring the limit is dodged: the balls fly apart. With too strong a spring all collapse, at $k^* = \lambda_1/(2\sigma^2)$. Only $k\sigma^2$ counts.
-# - KL = minus the entropy of the ball + its mean cost under the prior = a spring on the middle + $\tfrac12(v - \log v - 1)$ for each size.
+# - Noise makes each code a ball. The more two balls overlap, the less they can be told apart: that is the limit on the information.
+# - Without a spring the limit is evaded: the balls fly apart. With too strong a spring all collapse, at $k^* = \lambda_1/(2\sigma^2)$. Only $k\sigma^2$ counts.
+# - KL = cross-entropy of ball and prior − entropy of the ball = a spring on the middle + $\tfrac12(v - \log v - 1)$ for each size.
 # - The fit tilts the valley of the size: $v$ ends below 1, and at 1 only where the decoder does not look. Near 1 is the whole cloud.
 # - fit + KL is the variational free energy, the negative ELBO, and never below the free energy (Jensen). Most of what lies between is the encoder's misplacing: the amortisation gap.
 #
 # ## What breaks
 #
-# - **No spring**: nothing stops the flight, and the noise limits nothing.
+# - **No spring**: nothing stops the flight, and the noise limits less and less.
 # - **No price on size**: the balls become dots.
 # - **Too hot** (a large $T$), or a spring past $k^*$: *posterior collapse*; every picture is the mean image. With $T = 1$ it happens to single directions; a warm-up may keep more of them, or not.
 # - **Reading v ≈ 1 as success.** A direction whose balls have variance 1 carries nothing.

@@ -538,7 +538,7 @@ FORMULAS = {
         H(q) = \langle -\log q(z)\rangle_q
         -\log q(z) = \sum_i \tfrac12\big(\log(2\pi v_i) + (z_i - \bar z_i)^2/v_i\big)
     """,
-    cost_under_the_prior: r"\langle -\log N(z; 0, I)\rangle_q = \tfrac12\Vert\bar z\Vert^2 + \tfrac12\sum_i v_i + \tfrac c2\log 2\pi",
+    cost_under_the_prior: r"\langle -\log N(z; 0, I)\rangle_q = \tfrac12\Vert\bar z\Vert^2 + \tfrac12\sum_i v_i + \tfrac n2\log 2\pi",
     divergence_of_a_ball: r"\mathrm{KL}(q\,\Vert\,N) = \tfrac12\sum_i \big(\bar z_i^2 + v_i - \log v_i - 1\big)",
     bound_of_a_ball: r"""
         E(y, z) = \tfrac12\Vert y - \mathrm{Dec}(z)\Vert^2 - \log N(z; 0, I), \qquad F(y) = -\log\int e^{-E(y, z)}\,dz

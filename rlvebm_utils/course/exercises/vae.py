@@ -114,7 +114,7 @@ EXERCISES = {
         on=[(LOG_V,), (torch.tensor([2.0]),)],
         mistakes=[
             Mistake(
-                "The constant ½ log(2πe) is missing, once for each direction.",
+                "The constant ½(log(2π) + 1) is missing, once for each direction.",
                 lambda log_v: 0.5 * log_v.sum(-1),
             ),
             Mistake(
@@ -122,11 +122,11 @@ EXERCISES = {
                 lambda log_v: -entropy(log_v),
             ),
             Mistake(
-                "You took log v for log σ, which is half of it.",
+                "You took log v for log σ. It is twice that: v = σ².",
                 lambda log_v: entropy(2 * log_v),
             ),
             Mistake(
-                "The e in log(2πe) is missing: that is the ½ from the mean of ½(z − z̄)²/v.",
+                "The 1 beside log(2π) is missing. It is the mean of (z − z̄)²/v.",
                 lambda log_v: entropy(log_v) - log_v.shape[-1] / 2,
             ),
         ],
@@ -140,7 +140,7 @@ EXERCISES = {
                 lambda z_bar, log_v: cross(z_bar, log_v) - 0.5 * log_v.exp().sum(-1),
             ),
             Mistake(
-                "The constant (c/2) log 2π is missing. It is what makes N(z; 0, I) a density.",
+                "The constant (n/2) log 2π is missing. It is what makes N(z; 0, I) a density.",
                 lambda z_bar, log_v: 0.5 * (z_bar.square() + log_v.exp()).sum(-1),
             ),
             Mistake(
@@ -159,7 +159,7 @@ EXERCISES = {
             ),
             Mistake("The ½ is missing.", lambda z_bar, log_v: 2 * kl(z_bar, log_v)),
             Mistake(
-                "The 1 is missing: a ball of v = 1 in the middle must cost nothing.",
+                "The 1 is missing: a ball with z̄ = 0 and v = 1 must cost nothing.",
                 lambda z_bar, log_v: kl(z_bar, log_v) + z_bar.shape[-1] / 2,
             ),
             Mistake(
@@ -213,7 +213,7 @@ EXERCISES = {
                 lambda step, steps: 0.2 + 0.8 * step / (0.6 * steps),
             ),
             Mistake(
-                "It starts at 0: without any price the balls fly first. Start at 0.2.",
+                "It starts at 0: without any price the balls fly apart first. Start at 0.2.",
                 lambda step, steps: min(1.0, step / (0.6 * steps)),
             ),
             Mistake(
@@ -228,7 +228,7 @@ EXERCISES = {
         mistakes=[
             Mistake("That is σ². Take the root.", lambda k, lam1: lam1 / (2 * k)),
             Mistake(
-                "The ½ of the fit is lost: kσ² = λ₁/2 at the collapse.",
+                "The ½ of the fit is missing: kσ² = λ₁/2 at the collapse.",
                 lambda k, lam1: (lam1 / k) ** 0.5,
             ),
             Mistake(
