@@ -148,7 +148,7 @@ EXERCISES = {
                 lambda cosines: 1 - p_value(cosines),
             ),
             Mistake(
-                "You took the best of each row. The p-value is about the mean of all pairs.",
+                "You took the best of each row. The p-value compares the sum over all pairs.",
                 lambda cosines: float((cosines.argmax(1) != torch.arange(3)).double().mean()),
             ),
         ],
@@ -158,7 +158,7 @@ EXERCISES = {
         on=[(A, BASE)],
         mistakes=[
             Mistake(
-                "That is the spread of one seed. The error of a mean of n is √n times smaller.",
+                "That is the spread of one seed. The error of a mean of m is √m times smaller.",
                 lambda a, b: ((a - b).mean(), 2 * (a - b).std()),
             ),
             Mistake(
@@ -180,11 +180,11 @@ EXERCISES = {
         on=[(V, torch.tensor(1.0))],
         mistakes=[
             Mistake(
-                "A wider θ makes a positive response smaller, and a negative one larger.",
+                "A larger θ makes a positive response smaller, and raises a negative one.",
                 lambda v, theta: -(v.abs() > theta).to(v),
             ),
             Mistake(
-                "Inside of θ the response is zero, and stays zero when θ moves a little.",
+                "Between −θ and θ the response is zero, also when θ moves a little.",
                 lambda v, theta: -v.sign(),
             ),
             Mistake(
@@ -202,7 +202,7 @@ EXERCISES = {
                 lambda n, side, shrinkage: n * side**2 + n * shrinkage,
             ),
             Mistake(
-                "Shrinkage learns a width θ for each map, tanh does not.",
+                "Shrinkage learns a threshold θ for each map, tanh does not.",
                 lambda n, side, shrinkage: n * (side**2 + 2),
             ),
         ],
