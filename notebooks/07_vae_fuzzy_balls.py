@@ -464,7 +464,10 @@ claim("VAE-5", correlation=correlation, factor=factor, partner=partner, pca=alik
 # The lecture names the KL divergence. We build it in three steps; section 7 shows why it is just this price.
 #
 # **Step 1: the entropy of a ball.** The *entropy* of a density is the mean of minus its logarithm, $H(q) = \langle -\log q(z)\rangle_q$: large if it spreads, low if it is concentrated. (The logarithm is the natural one, and what it counts are *nats*; a bit is 0.69 nats.) A ball has
-# $-\log q(z) = \sum_i \tfrac12\big(\log(2\pi v_i) + (z_i - \bar z_i)^2/v_i\big)$, and the mean of $(z_i - \bar z_i)^2$ is $v_i$. So
+#
+# $$-\log q(z) = \sum_i \tfrac12\big(\log(2\pi v_i) + (z_i - \bar z_i)^2/v_i\big) ,$$
+#
+# and the mean of $(z_i - \bar z_i)^2$ is $v_i$. So
 #
 # $$H(q) = \tfrac12\sum_i \big(\log(2\pi) + 1 + \log v_i\big) .$$
 #
@@ -1022,7 +1025,7 @@ def distance_for(share, sigma):
 # </details>
 
 # %% [markdown]
-# **3. Open: revive the unused.** `train_by_hand(8, epochs, T, warm)` of section 6 is yours. Train for 20 passes with and without warm-up, and count the directions whose median variance is above 0.8: `(model.encode(new).variance.median(0).values > 0.8).sum()`. Then change the ramp: start at 0.02, or let it rise over all
+# **3. Open: revive the unused.** `train_by_hand` of section 6 is yours: it takes the number of directions, `epochs`, `T` and `warm`. Train for 20 passes with and without warm-up, and count the directions whose median variance is above 0.8: `(model.encode(new).variance.median(0).values > 0.8).sum()`. Then change the ramp: start at 0.02, or let it rise over all
 # of the training. Write the new `warm_up` in a cell of its own, without the line `@your_turn`, which accepts only the ramp of section 6. Which ramp leaves most directions in use, and is its loss the lowest? At which $T$ is no direction left?
 #
 # ## What to remember
