@@ -170,7 +170,7 @@ holding = [go_on(held[s], hold, s) for s in seeds]
 
 # %% tags=["claim:VAE-2"]
 balls, one = holding[0][hold], 5  # the balls after training; the sixth digit
-away = torch.stack([noise, noise.flip(0)]).norm(dim=2) * balls.variance.sqrt()[:, 0]
+away = noise.norm(dim=1) * balls.variance.sqrt()[:, 0]
 inside = [float((away < r).double().mean()) for r in (1, 2)]
 ring = torch.linspace(0, 2 * math.pi, 11)[:10]
 circle = torch.stack([ring.cos(), ring.sin()], 1)

@@ -233,10 +233,10 @@ def variances(sets: Mapping[str, Tensor], title: str) -> None:
         ax.axvline(float(v.median()), color=colour, lw=1.5, ls=":")
     ax.axvline(1, color=style.BLACK, lw=1.2)
     ax.text(1, ax.get_ylim()[1], " v = 1", va="top")
-    ax.set(xscale="log", xlabel="variance v of a ball, one direction", ylabel="digits")
+    ax.set(xscale="log", xlabel="variance v of a ball, one direction", ylabel="balls × directions")
     ax.set_title(title)
     ax.legend(loc="upper left")
-    ends = "; ".join(f"{name}: median {float(v.median()):.3f}" for name, v in sets.items())
+    ends = "; ".join(f"{name}: median {float(v.median()):.2g}" for name, v in sets.items())
     style.show(figure, f"Histograms of the variances of the balls on a logarithmic axis. {ends}.")
 
 
