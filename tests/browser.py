@@ -257,6 +257,19 @@ def chromium_page(executable: str, *, viewport: dict | None = None, timeout: flo
             browser.close()
 
 
+@contextlib.contextmanager
+def live_page(browser, path: Path):
+    """A live page, opened from its file without a network; what goes wrong in it is an error."""
+    page, wrong = browser.new_page(offline=True, viewport=VIEWPORT), []
+    page.on("console", lambda one: one.type == "error" and wrong.append(one.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_function("window.page")
+    yield page
+    assert wrong == []
+    page.close()
+
+
 # JupyterLab shows an error as it shows what is written to stderr
 FINISHED = ".rlv-ask, .output_error, " + ", ".join(
     f"[data-mime-type='application/vnd.jupyter.{kind}']" for kind in ("error", "stderr")

@@ -8,14 +8,13 @@ import json
 
 import pytest
 import torch
-from browser import ROOT, chromium_page
+from browser import ROOT, chromium_page, live_page
 
-from rlvebm_utils.course import live
+from rlvebm_utils.course import balls, live
 from rlvebm_utils.course.live.ball import (
     layers,
     noises,
     page_data,
-    settled_data,
     write_ball_page,
 )
 from rlvebm_utils.course.vae import Balls, FuzzyBallAutoencoder, size_term
@@ -70,16 +69,8 @@ def file(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, file):
-    """The page, opened from its file without a network. What goes wrong in it fails the test."""
-    page = browser.new_page(offline=True, viewport={"width": 1366, "height": 768})
-    wrong = []
-    page.on("console", lambda one: one.type == "error" and wrong.append(one.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(file.as_uri())
-    page.wait_for_function("window.page")
-    yield page
-    assert wrong == []
-    page.close()
+    with live_page(browser, file) as page:
+        yield page
 
 
 def settle(page) -> dict:
@@ -209,7 +200,9 @@ def test_it_fits(page, width):
 
 
 def test_the_exported_page_is_small(tmp_path):
-    data = settled_data()
+    *_, y, labels = balls.digits()
+    one, chosen = balls.Training(), balls.one_of_each(labels)
+    data = page_data(balls.trained(one), balls.held_out_balls(one), labels, y, chosen)
     assert [one["label"] for one in data["digits"]] == list(range(10))
     assert write_ball_page(tmp_path / "ball.html", data).stat().st_size < 150_000
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from browser import ROOT, VIEWPORT, Server, chromium_page, run_notebook, write_notebook
+from browser import ROOT, VIEWPORT, Server, chromium_page, live_page, run_notebook, write_notebook
 from problems import normal
 
 from rlvebm_utils import Dictionary, fista
@@ -27,18 +27,10 @@ def browser(chromium):
 
 @pytest.fixture
 def page(browser, tmp_path):
-    """The page from its file, without a network. What goes wrong in it fails the test."""
     path = dual_point(W, Y, lam=LAM).export_html(tmp_path / "dual.html")
     assert path.stat().st_size < 100_000
-    page = browser.new_page(offline=True, viewport=VIEWPORT)
-    wrong = []
-    page.on("console", lambda one: one.type == "error" and wrong.append(one.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(path.as_uri())
-    page.wait_for_function("window.page")
-    yield page
-    assert wrong == []
-    page.close()
+    with live_page(browser, path) as page:
+        yield page
 
 
 def shown(page) -> dict[str, str]:

@@ -8,7 +8,7 @@ import json
 
 import pytest
 import torch
-from browser import ROOT, chromium_page
+from browser import ROOT, chromium_page, live_page
 
 from rlvebm_utils import Dictionary, fista
 from rlvebm_utils.course import live
@@ -94,16 +94,8 @@ def file(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, file):
-    """The page, opened from its file without a network. What goes wrong in it fails the test."""
-    page = browser.new_page(offline=True, viewport={"width": 1366, "height": 768})
-    wrong = []
-    page.on("console", lambda one: one.type == "error" and wrong.append(one.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(file.as_uri())
-    page.wait_for_function("window.page")
-    yield page
-    assert wrong == []
-    page.close()
+    with live_page(browser, file) as page:
+        yield page
 
 
 def settle(page) -> dict:

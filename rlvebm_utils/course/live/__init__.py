@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+_STYLE = re.compile(r'^@import "(\w+\.css)";\n', re.MULTILINE)
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 
 
@@ -36,8 +37,9 @@ def _collect(name: str, parts: dict[str, str]) -> None:
 
 
 def style(name: str) -> str:
-    """The style sheet of ``name``."""
-    return (FOLDER / name).read_text(encoding="utf-8")
+    """The style sheet ``name``, with what it imports in the place of ``@import "other.css";``."""
+    source = (FOLDER / name).read_text(encoding="utf-8")
+    return _STYLE.sub(lambda found: style(found[1]), source)
 
 
 _PAGE = """<!DOCTYPE html>

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import balls as shipped
 from ..plots.vae import MUTED, SIDE, number_places
 from ..vae import Balls, FuzzyBallAutoencoder, normal_noise
 from . import write_page
@@ -98,14 +97,6 @@ def _digit(balls: Balls, labels: Tensor, y: Tensor, place: int) -> dict:
 
 def _rounded(rows: Tensor, digits: int) -> list[list[float]]:
     return [[round(v, digits) for v in row] for row in rows.tolist()]
-
-
-def settled_data() -> dict:
-    """The page's data of the variational auto-encoder that is shipped: one digit of each class."""
-    *_, y, labels = shipped.digits()
-    one = shipped.Training()
-    chosen = shipped.one_of_each(labels)
-    return page_data(shipped.trained(one), shipped.held_out_balls(one), labels, y, chosen)
 
 
 def write_ball_page(path, data: dict) -> Path:
