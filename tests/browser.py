@@ -464,6 +464,10 @@ class Panel:
         label = handle.get_attribute("aria-label") if handle else next(iter(said))
         return Shown(said[label], words, readouts, tiles.screenshot())
 
+    def becomes(self, wanted) -> Shown:
+        """What it shows, once ``wanted`` holds for its words."""
+        return comes_to(self.page, self.shown, lambda now: wanted(now.words))
+
     def room(self, handle) -> int:
         """How many steps the slider can still go up."""
         return self.due()["room"][handle.get_attribute("aria-label")]
@@ -523,6 +527,19 @@ def _comes(page, condition: str, patience: float) -> bool:
     except TooLate:
         return False
     return True
+
+
+def comes_to(page, ask, wanted, patience: float = 30):
+    """What ``ask()`` answers, once ``wanted`` holds for it.
+
+    What follows an action is waited for, never looked up after a fixed time: on a loaded machine a
+    kernel's answer, or a page's, takes as long as it takes.
+    """
+    deadline = time.monotonic() + patience
+    while not wanted(answer := ask()):
+        assert time.monotonic() < deadline, f"after {patience} s it is still {answer!r}"
+        page.wait_for_timeout(100)
+    return answer
 
 
 def panels(page) -> list[Panel]:

@@ -8,7 +8,7 @@ import json
 
 import pytest
 import torch
-from browser import ROOT, chromium_page, live_page
+from browser import ROOT, chromium_page, comes_to, live_page
 
 from rlvebm_utils.course import balls, live
 from rlvebm_utils.course.live.ball import (
@@ -143,8 +143,7 @@ def test_the_ball_is_moved_and_resized_by_keys(page):
     page.keyboard.press("+")
     assert check(page)["v"] == pytest.approx(before["v"] * 10**-0.1)
     assert page.evaluate("scrollY") == place, "the arrow keys are the ball's, not the page's"
-    page.wait_for_timeout(600)
-    assert page.get_by_role("status").inner_text().startswith("z̄ = (")
+    comes_to(page, page.get_by_role("status").inner_text, lambda said: said.startswith("z̄ = ("))
 
 
 def test_sliders_digits_and_buttons(page):

@@ -11,6 +11,7 @@ FRONT_END=notebook, voila or classic:PYTHON (its interpreter) takes the place of
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -130,17 +131,20 @@ def check_panel(panel) -> None:
         check_keyboard(panel, handle)
         check_mouse(panel, handle)
     for choices in lists:
-        before = panel.shown()
-        choices.select_option(index=choices.locator("option").count() - 1)
-        after = panel.shown()
-        assert after.words != before.words and after.pixels != before.pixels
+        last = choices.locator("option").count() - 1
+        check_change(panel, partial(choices.select_option, index=last))
     for box in boxes:
-        before = panel.shown()
-        box.click()
-        after = panel.shown()
-        assert after.words != before.words and after.pixels != before.pixels
+        check_change(panel, box.click)
     panel.box.get_by_role("button", name="Reset").click()
-    assert panel.shown().words == first.words
+    panel.becomes(first.words.__eq__)
+
+
+def check_change(panel, change) -> None:
+    """What has no number to wait for: other words come, and with them another picture."""
+    before = panel.shown()
+    change()
+    after = panel.becomes(before.words.__ne__)
+    assert after.pixels != before.pixels
 
 
 def check_names(handle) -> None:
@@ -333,8 +337,8 @@ def test_panels_with_boxes_to_tick(page, server):
         check_panel(panel)
     assert learned.shown().words.startswith("Learned: W_e + S + θ.")
     learned.box.get_by_label("learn S").click()
-    assert learned.shown().words.startswith("Learned: W_e + θ.")
-    assert "2.0 %" in learned.shown().readouts.values()
+    shown = learned.becomes(lambda words: words.startswith("Learned: W_e + θ."))
+    assert "2.0 %" in shown.readouts.values()
 
 
 def test_the_panel_alone(page, server):
@@ -348,9 +352,9 @@ def test_the_panel_alone(page, server):
     panel.press(slider, "End")
     assert panel.shown().nonzeros() == 0
     panel.box.locator("select").select_option("no. 3")
-    assert panel.shown().words.startswith("digit no. 3")
+    panel.becomes(lambda words: words.startswith("digit no. 3"))
     panel.box.get_by_role("button", name="Reset").click()
-    assert panel.shown().words.startswith("digit no. 1 at λ = 0.15")
+    panel.becomes(lambda words: words.startswith("digit no. 1 at λ = 0.15"))
 
 
 @lab_only
@@ -377,6 +381,7 @@ def test_an_error_appears_in_the_panel_and_goes(page, server):
     assert "RuntimeError: <too> large" in panel.error()
     assert panel.box.locator("svg").count() == 0
     panel.drag(handle, 0.1)
+    panel.box.locator(".rlv-error").wait_for(state="detached")
     panel.shown()
     assert panel.error() is None and panel.box.locator("svg").count() == 1
 
@@ -432,7 +437,7 @@ def test_dark_on_white_at_any_size(page, server, theme):
         box = handle.bounding_box()
         assert 0 < box["y"] < height - 100, "the slider is scrolled away from its picture"
         page.mouse.click(box["x"] + 60, box["y"] + 8)  # nothing lies over it
-        assert panel.shown().words != before
+        panel.becomes(before.__ne__)
     for control in panel.box.locator("select, button, .widget-readout, .widget-label").all():
         ink, paper = control.evaluate(COLOURS)
         assert ink < 60 and paper > 240, control.inner_text()

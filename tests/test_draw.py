@@ -20,6 +20,7 @@ from browser import (
     VIEWPORT,
     Server,
     chromium_page,
+    comes_to,
     run_notebook,
     write_notebook,
 )
@@ -298,11 +299,10 @@ def settle(page) -> dict:
     page.wait_for_function("window.page")
     page.evaluate(
         """() => new Promise((resolve) => {
-            let timer = setTimeout(resolve, 300);
-            document.getElementById("page").addEventListener("drawn", () => {
-                clearTimeout(timer);
-                timer = setTimeout(resolve, 300);
-            });
+            let timer;
+            const again = () => { clearTimeout(timer); timer = setTimeout(resolve, 300); };
+            document.getElementById("page").addEventListener("drawn", again);
+            requestAnimationFrame(() => requestAnimationFrame(again));  // a late frame counts
         })"""
     )
     return page.evaluate("window.page.state()")
@@ -486,10 +486,10 @@ def test_the_race_on_the_page(page):
 @lab_only
 def test_a_screen_reader_is_told(page):
     page.get_by_role("button", name="sample digit 1").click()
-    page.wait_for_timeout(1500)
+    settle(page)
     told = shown(page)
-    said = f"{told['nonzeros']} strokes. Energy {told['energy']}: misfit {told['fit']}"
-    assert page.get_by_role("status").inner_text().startswith(said)
+    due = f"{told['nonzeros']} strokes. Energy {told['energy']}: misfit {told['fit']}"
+    comes_to(page, page.get_by_role("status").inner_text, lambda said: said.startswith(due))
     assert page.get_by_role("slider").get_attribute("aria-valuetext").startswith("λ = 0.150, ")
     assert page.get_by_role("img").count() == 3
     assert all(one.get_attribute("aria-label") for one in page.get_by_role("img").all())
@@ -628,7 +628,7 @@ def check_kernel(page) -> list[float]:
     told = page.locator(".rlv-told")
     energy = page.locator(".rlv-draw .energy dd")
     page.wait_for_timeout(800)  # the digit travels when the pen has come to rest
-    for _ in range(50):
+    for _ in range(150):
         found = [float(one) for one in told.inner_text().split()]
         if found and number(energy.inner_text()) == pytest.approx(found[2], rel=6e-3):
             return found

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 import pytest
-from browser import Server, chromium_page, panels, run_notebook, write_notebook
+from browser import Server, chromium_page, comes_to, panels, run_notebook, write_notebook
 from PIL import Image, ImageDraw
 
 from rlvebm_utils.course import live
@@ -139,6 +139,7 @@ def panel(page):
     line_says(page, "lam=0.1&steps=2&data=ink&sample=no.+1")
     panel.box.locator(".clear").click()
     line_says(page, "sample=your+own")
+    pictured(page, lambda ink: not ink.any())
     return panel
 
 
@@ -153,6 +154,21 @@ def line_says(page, part: str) -> str:
 def picture(line: str) -> np.ndarray:
     """The picture that a line of settings holds."""
     return np.array(pixels_of(line.partition("picture=")[2])).reshape(28, 28)
+
+
+SHEET = """one => [...one.getContext('2d').getImageData(0, 0, 28, 28).data]
+    .filter((_, place) => place % 4 == 3)"""
+
+
+def pictured(page, wanted) -> np.ndarray:
+    """The picture in the line of settings, once it is the sheet's and ``wanted``."""
+    sheet = page.locator(".rlv-own canvas")
+
+    def there(ink) -> bool:
+        seen = np.array(sheet.evaluate(SHEET)).reshape(28, 28)
+        return wanted(seen) and np.abs(seen - ink).max() <= 1
+
+    return comes_to(page, lambda: picture(line_says(page, "picture=")), there)
 
 
 def paste(page, line: str) -> None:
@@ -179,17 +195,14 @@ def test_what_is_drawn_is_coded_and_moves_by_the_keyboard(page, panel):
     page.mouse.down()
     page.mouse.move(x + 80, y, steps=8)
     page.mouse.up()
-    page.wait_for_timeout(600)
+    drawn = pictured(page, lambda ink: ink[13, 8:20].min() > 200)
+    assert not drawn[:8].any() and not drawn[20:].any()
     assert "your own picture" in panel.shown().words
-    drawn = picture(line_says(page, "picture="))
-    assert drawn[13, 8:20].min() > 200 and not drawn[:8].any() and not drawn[20:].any()
     sheet.press("ArrowDown")
-    page.wait_for_timeout(600)
-    moved = picture(line_says(page, "picture="))
+    moved = pictured(page, lambda ink: (ink != drawn).any())
     assert (moved[1:] == drawn[:-1]).all()
     sheet.press("Delete")
-    page.wait_for_timeout(600)
-    assert not picture(line_says(page, "picture=")).any()
+    pictured(page, lambda ink: not ink.any())
     panel.shown()
 
 
@@ -200,13 +213,13 @@ def test_pictures_of_every_kind_are_read_and_others_refused(page, panel, files):
     for name in ("colour", "grey", "alpha", "palette"):
         input_.set_input_files(files / f"{name}.png")
         assert "300 × 301, its middle square" in told(panel, f"“{name}.png”")
-        page.wait_for_timeout(600)
-        seen.append(picture(line_says(page, "picture=")))
+        seen.append(pictured(page, lambda ink: ink[:, :13].min() > 220 and not ink[:, 15:].any()))
         assert np.abs(seen[0] - seen[-1]).max() <= 3
-    assert seen[0][:, :13].min() > 220 and seen[0][:, 15:].max() == 0
+        panel.box.locator(".clear").click()
+        pictured(page, lambda ink: not ink.any())
     input_.set_input_files(files / "tall.jpg")
     assert "31 × 640" in told(panel, "“tall.jpg”")
-    page.wait_for_timeout(600)
+    pictured(page, np.any)
     before, words = line_says(page, "picture="), panel.shown().words
     for name, fault in {
         "notes.txt": "got “notes.txt”, text/plain",
@@ -217,7 +230,7 @@ def test_pictures_of_every_kind_are_read_and_others_refused(page, panel, files):
     }.items():
         input_.set_input_files(files / name)
         assert "What was on the sheet stays." in told(panel, fault)
-    page.wait_for_timeout(600)
+    page.wait_for_timeout(600)  # for what must not happen no sign can be waited for
     assert line_says(page, "picture=") == before and panel.shown().words == words
 
 
@@ -225,24 +238,25 @@ def test_pictures_of_every_kind_are_read_and_others_refused(page, panel, files):
 def test_the_settings_are_copied_and_opened_again(page, panel, files):
     panel.box.locator(".rlv-own input").set_input_files(files / "alpha.png")
     told(panel, "“alpha.png”")
+    pictured(page, np.any)
     slider = page.get_by_role("slider", name="λ")
     panel.press(slider, "ArrowRight", 4)
     panel.box.locator("select").first.select_option("signs")
-    panel.settle()
-    there, line = panel.shown().words, line_says(page, "data=signs")
+    line = line_says(page, "lam=0.125893&steps=2&data=signs&sample=your+own&picture=")
+    there = panel.becomes(lambda words: words.startswith("signs, your own picture, λ = 0.126"))
     panel.box.locator(".clear").click()
+    pictured(page, lambda ink: not ink.any())
     panel.box.get_by_role("button", name="Reset").click()
-    line_says(page, "sample=no.+1")
-    assert panel.shown().words != there
-    paste(page, line)
-    line_says(page, "data=signs&sample=your+own")
-    assert panel.shown().words == there and line_says(page, "lam=") == line
+    panel.becomes(lambda words: words.startswith("ink, sample 1, λ = 0.1"))
+    paste(page, line)  # which shows the line before it is obeyed
+    panel.becomes(there.words.__eq__)
+    assert line_says(page, "lam=") == line
     paste(page, "steps=3")
     fault = panel.box.locator(".rlv-told").filter(
         has_text="steps: expected one of 1, 2, 4; got “3”"
     )
     fault.wait_for()
-    assert panel.shown().words == there
+    assert panel.shown().words == there.words
     if FRONT_END == "voila":
         check_link(page, panel)
 
@@ -256,8 +270,10 @@ def check_link(page, panel) -> None:
     tab = page.context.browser.new_page()
     tab.goto(f"{address}&token={page.server.token}", wait_until="commit", timeout=120_000)
     tab.wait_for_selector(".rlv-panel .rlv-tiles", timeout=120_000)
-    words = tab.locator(".rlv-panel .rlv-tiles").get_attribute("aria-label")
-    assert words.split(". ")[0] == there.split(". ")[0] and "your own picture" in words
+    (opened,) = panels(tab)
+    due = there.split(". ")[0]
+    comes_to(tab, opened.words, lambda words: words.split(". ")[0] == due)
+    assert "your own picture" in due
     tab.close()
 
 

@@ -8,7 +8,7 @@ import json
 
 import pytest
 import torch
-from browser import ROOT, chromium_page, live_page
+from browser import ROOT, chromium_page, comes_to, live_page
 
 from rlvebm_utils import Dictionary, fista
 from rlvebm_utils.course import live
@@ -162,9 +162,8 @@ def test_y_is_moved_by_keys(page):
     moved = check(page)["y"]
     assert moved == pytest.approx([before[0] + 0.04, before[1] + 0.09])
     assert page.evaluate("scrollY") == place, "the arrow keys are the point's, not the page's"
-    page.wait_for_timeout(600)
-    said = page.get_by_role("status").inner_text()
-    assert said.startswith(f"y = ({moved[0]:.2f}, {moved[1]:.2f}), z = (")
+    due = f"y = ({moved[0]:.2f}, {moved[1]:.2f}), z = ("
+    comes_to(page, page.get_by_role("status").inner_text, lambda said: said.startswith(due))
 
 
 def test_the_price_and_the_map_follow(page):
