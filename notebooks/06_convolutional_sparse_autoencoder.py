@@ -37,7 +37,7 @@
 # | $C_i, b_i, g_i$ | the encoder's kernels, biases and gains, one of each for a map | `C`, `b`, `g` |
 # | $\varphi$ | the encoder's non-linearity: $\tanh$, or shrinkage with a threshold $\theta_i$ for each map | |
 # | $\text{Enc}(Y)$ | the encoder's guess of the code | `guess` |
-# | $E$ | the energy of a code: what is left of the image, and the price of the code | |
+# | $E$ | the energy of a code: its fit (what is left of the image) plus its price | |
 # | $D$ | how far the guess is from the code, relative to the code | `D` |
 # | $*$, $\star$ | convolution; correlation, which does not turn the kernel round (what deep learning calls a convolution) | |
 # | $\lambda, \alpha$ | the price per unit of code: all of it costs $\lambda\Vert Z\Vert_1$; the weight of the code's distance from the guess | `lam`, `alpha` |
@@ -260,7 +260,7 @@ draw.rows_of_kernels(
 #
 # <details><summary>Answer</summary>
 #
-# They become alike all the same! The decoder follows the encoder, noise or not: its codes begin at the guess and are pulled towards it. But look at the energy of the guess (its third term is 0: the
+# They become alike all the same! The decoder follows the encoder, noise or not: the codes that it learns from begin at the guess and are pulled towards it. But look at the energy of the guess (its third term is 0: the
 # guess is no distance from itself), with shrinkage at step 800. With an encoder that learned it is 0.79 of the energy of $Z = 0$. With one that did not it is 1.68: such a guess is worse than none. So likeness alone does not show that an encoder has
 # learned anything.
 #
@@ -459,16 +459,16 @@ drag.tie_panel(
 
 # %%
 def shares(dictionary, images, Z):
-    """A code's energy in % of that of Z = 0, then its two parts: what is left, and the price."""
-    left = 0.5 * (images - dictionary.decode(Z)).square().sum()
+    """A code's energy in % of that of Z = 0, then its two parts: the fit, and the price."""
+    fit = 0.5 * (images - dictionary.decode(Z)).square().sum()
     price, empty = lam * Z.abs().sum(), 0.5 * images.square().sum()
-    return 100 * torch.stack([left + price, left, price]) / empty
+    return 100 * torch.stack([fit + price, fit, price]) / empty
 
 
 def tell(name, three_starts):
     low, high = torch.stack(three_starts).aminmax(dim=0)
     cells = (f"{a:.0f} to {b:.0f} %" for a, b in zip(low, high, strict=True))
-    print(f"{name:32}" + "".join(f"{cell:14}" for cell in cells))
+    print(f"{name:31}" + "".join(f"{cell:>14}" for cell in cells))
 
 
 # %%
@@ -481,17 +481,16 @@ def on_held_out(one):
     return [shares(dictionary, images, Z) for Z in both]
 
 
-print(f"{'in % of the energy of Z = 0':32}{'energy E':14}{'what is left':14}{'price':14}")
+print(f"{'in % of the energy of Z = 0':31}{'energy E':>14}{'fit':>14}{'price':>14}")
 for name, phi in names.items():
     each = [on_held_out(autoencoders.Training(phi, seed=seed)) for seed in range(3)]
-    for who, three in zip(
-        ("the encoder's guess", "FISTA's code"), zip(*each, strict=True), strict=True
-    ):
-        tell(f"{name}, {who}", three)
+    guesses, best = zip(*each, strict=True)
+    tell(f"{name}, the encoder's guess", guesses)
+    tell(f"{name}, FISTA's code", best)
 
 # %%
 codable = fista(dictionary, held_out, lam, tol=1e-2).energy
-place = codable.div(held_out.square().sum((1, 2))).argmin()  # the piece with most structure
+place = codable.div(held_out.square().sum((1, 2))).argmin()  # the one that FISTA codes best
 Y, shown, rebuilt = held_out[place][None], {}, {}
 for name, phi in names.items():
     encoder, its_dictionary = autoencoders.load(autoencoders.Training(phi))
@@ -503,8 +502,8 @@ rebuilt["FISTA"] = dictionary.decode(shown["FISTA"])
 draw.codes(Y[0], shown, rebuilt)
 
 # %% [markdown]
-# All entries of the maps of $\tanh$ are non-zero, 11 % of those of shrinkage, 2 % of FISTA's. (The maps of each row have a colour scale of their own. The row of $\tanh$ has another decoder than the
-# other two, so its maps 1, 8 and 5 belong to other kernels.) The table tells the same: what the two encoders leave of the images is about as much, but $\tanh$ pays about twice the price. $D$ in section 3
+# The piece is the one of the 20 that FISTA codes best. All entries of the maps of $\tanh$ are non-zero, 11 % of those of shrinkage, 2 % of FISTA's. (The maps of each row have a colour scale of their own. The row of $\tanh$ has another decoder than the
+# other two, so its maps 1, 8 and 5 belong to other kernels.) The table tells the same: the fit of the two encoders is about as good, but $\tanh$ pays about twice the price. $D$ in section 3
 # said it too: 0.90 or more for $\tanh$, hardly better than an empty guess, and 0.69 for shrinkage.
 #
 # Is it the zeros? There is another possible reason: $\tanh$ never goes beyond 1, so strong edges may come out too weak. So change the guess of $\tanh$ afterwards, and see what helps: another gain for all
@@ -562,7 +561,7 @@ drag.encoder_panel(dictionary, by_hand, best_codes, trained_codes, lam)
 # The panel begins with a linear encoder, and its energy is 374 % of the empty code's. Two things go wrong. Neighbouring entries and similar kernels all answer to the same edge, and
 # together they put down far too much of it: look at the decoded image. And all entries are non-zero, so all of them cost. A smaller gain mends the first: with θ still 0 and $g = 0.02$ the energy is
 # about that of the empty code. A threshold mends much of the second: $\theta = 3$ and $g = 0.1$ give 82 % for piece 1. The trained encoder gives 83 %. (You choose for this one piece; it has to do for
-# all.)
+# all. Piece 2 is the one of the picture above.)
 #
 # FISTA's 73 % is the least that any code has. One pass stays above it, and the reason is the overlap again: kernels that overlap explain the same edge several times, and one pass cannot
 # make them compete. In the rounds of ISTA they do, as similar atoms inhibit each other in [notebook 3](03_lista.ipynb).
@@ -573,6 +572,7 @@ drag.encoder_panel(dictionary, by_hand, best_codes, trained_codes, lam)
 # few. Our kernels were learned from photographs. Let us classify *digits* with them. 1000 digits are for testing; of the other 4000, a net gets between 10 and 4000 with their labels.
 #
 # The net: kernels of norm 1, correlated with the image at every other pixel (a stride of 2); the positive and the negative parts as maps of their own; the largest of each 2 × 2 places (max pooling); one linear layer.
+# (The features are scaled to a mean square of 1 on 500 of the 4000 digits; that needs no label.)
 # The nets differ in their kernels, and in whether these learn:
 #
 # - **random**: white noise, each pixel drawn by itself. *Frozen*, only the linear layer learns; *trained*, all of it does: that is «from scratch»;
@@ -633,7 +633,7 @@ score, half_score = accuracies(length(600)), accuracies(length(600) // 2)
 # %% [markdown]
 # The next figure shows the accuracies on the left: dashed lines are frozen kernels, solid lines are kernels that learn; grey is random, orange the same spectrum, blue learned. On the
 # right, and in the table, are the gains of one net over another: in blue fine-tuned over «from scratch», then learned over random (grey) and over the same spectrum (orange), all frozen. Those you
-# compute. (Such a gain has nothing to do with the gains $g_i$ of an encoder.)
+# compute. It is given in *points*: one point is 1 % of the test digits. (Such a gain has nothing to do with the gains $g_i$ of an encoder.)
 #
 # **Your turn.** `a` and `b` are the accuracies of two nets, one entry a seed. Return the mean of the differences $a - b$, and *two standard errors* of that mean: $2 s/\sqrt{m}$, where
 # $m$ is the number of seeds and $s$ is the standard deviation of the differences (with $m - 1$). With many seeds, the true mean is within that distance in about 95 of 100 experiments;
@@ -742,7 +742,7 @@ def learned_numbers(n, side, shrinkage):
 
 # %% [markdown]
 # **3. Open: who follows whom in your own training?** Add a cell and train for 300 steps with α = 0.1, 1 and 10: `mine = train_by_hand(300, alpha=0.1)` gives the encoder, the decoder's
-# kernels and the list of `D`. Look at them as in section 1. How do `D` and the kernels change with α? Is a smaller `D` a better encoder here? (Remember against which code this `D` is
+# kernels and the `D` of each step. Look at them as in section 1. How do `D` and the kernels change with α? Is a smaller `D` a better encoder here? (Remember against which code this `D` is
 # measured.) Then let the decoder stand still: write `rate=0` in the first line of `decoder_step`, run that cell again, and train once more. Who follows whom now?
 #
 # ## What to remember
