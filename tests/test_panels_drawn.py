@@ -366,6 +366,7 @@ def test_headings_at_rest_leave_each_other_room():
     figure.draw_without_rendering()
     boxes = [axes.title.get_window_extent() for axes in figure.axes]
     assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+    assert figure._suptitle.get_window_extent().x1 < figure.bbox.x1
 
 
 # ---- fuzzy balls ----

@@ -149,7 +149,7 @@ def tie_panel(
     )
 
 
-WHERE = "where the code begins, α; mean cosine of the pairs"
+WHERE = "the code begins at; mean cosine"
 
 
 class _Tied(_Pairs):
