@@ -226,6 +226,16 @@ MUTATIONS = {
         {"net.head.parameters() if frozen else net.parameters()": "net.head.parameters()"},
         "test_csae.py::test_a_net_learns_and_only_what_it_may",
     ),
+    "show a kernel above another's partner": Mutation(
+        "course/widgets/csae.py",
+        {"_row(self.partners)._pixels()": "_row(self.partners)._pixels()[::-1]"},
+        "test_panels_drawn.py::test_all_pairs_at_rest",
+    ),
+    "forget the last pairs at rest": Mutation(
+        "course/widgets/csae.py",
+        {"zip(C, K, self.cosines, strict=True)": "zip(C[:6], K, self.cosines, strict=False)"},
+        "test_panels_drawn.py::test_all_pairs_at_rest",
+    ),
     "count only better pairings": Mutation(
         "course/csae.py",
         {"chance >= matched - 1e-12": "chance > matched + 1e-12"},

@@ -19,11 +19,13 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import Lasso
 
 from rlvebm_utils import ConvDictionary, Dictionary
+from rlvebm_utils.course.csae import ConvEncoder, likeness
 from rlvebm_utils.course.plots.style import BLUE, GREEN, SKY, VERMILION
 from rlvebm_utils.course.plots.vae import number_places
 from rlvebm_utils.course.vae import Balls
 from rlvebm_utils.course.widgets.atoms import dictionary_panel, training_panel
 from rlvebm_utils.course.widgets.conv import conv_codes_panel
+from rlvebm_utils.course.widgets.csae import growing_panel, tie_panel
 from rlvebm_utils.course.widgets.latent_ebm import energy_map_panel
 from rlvebm_utils.course.widgets.playground import prepare, solver_panel
 from rlvebm_utils.course.widgets.sparse_coding import SparseCoder, sparse_coding_panel
@@ -320,6 +322,51 @@ def test_code_maps():
         assert same(array, (W @ z).reshape(9, 8), SIGNED, -span, span)
         for image, one in zip(strip[column].images, z.reshape(2, 7, 7), strict=True):
             assert same(image.get_array(), one, SIGNED, -limit, limit)
+
+
+# ---- pairs of kernels ----
+
+TIES = ["the guess, α = 1", "the guess, α = 0", "0, α = 1", "0, α = 0"]
+
+
+def halves(seed, count=8):
+    encoder = ConvEncoder(count, size=5, seed=seed)
+    return encoder, ConvDictionary(normal(count, 5, 5, seed=seed + 1).double())
+
+
+@pytest.mark.parametrize("kind", ["growing", "tied"])
+def test_all_pairs_at_rest(kind):
+    if kind == "growing":
+        panel = growing_panel(lambda phi, frozen, step: halves(step), lambda *_: {}, ["a"], [0, 5])
+    else:
+        panel = tie_panel(lambda tie, frozen: halves(TIES.index(tie)), lambda *_: {}, TIES)
+    (row,) = at_rest(panel)
+    for axes, seed in zip(row, panel.stills[1], strict=True):
+        encoder, dictionary = halves(seed)
+        pairs = zip(encoder.kernels, dictionary.K, strict=True)
+        cosines = likeness(encoder.kernels, dictionary.K).diagonal()
+        words = iter(axes.texts)
+        for k, pair in enumerate(pairs):
+            above, below = axes.images[2 * k : 2 * k + 2]
+            for image, kernel in zip((above, below), pair, strict=True):
+                limit = float(kernel.abs().max())
+                assert same(image.get_array(), kernel.numpy(), SIGNED, -limit, limit)
+            (left, right, *_), (left_below, *_) = above.get_extent(), below.get_extent()
+            assert left == left_below and above.get_extent()[2] < below.get_extent()[3]
+            cosine = next(words)
+            assert cosine.get_text() == f"{cosines[k]:.2f}"
+            assert left < cosine.get_position()[0] < right
+            assert cosine.get_position()[1] > below.get_extent()[2]
+        assert len(axes.images) == 16
+
+
+def test_headings_at_rest_leave_each_other_room():
+    panel = tie_panel(lambda tie, frozen: halves(0), lambda *_: {}, TIES)
+    figure, _ = still_figure(panel)
+    figure.draw_without_rendering()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+    assert figure._suptitle.get_window_extent().x1 < figure.bbox.x1
 
 
 # ---- fuzzy balls ----

@@ -28,26 +28,6 @@ def rows_of_kernels(rows: Mapping[str, Tensor], title: str, alt: str) -> None:
 
 
 @style.styled
-def pairs(C: Tensor, K: Tensor, cosines: Tensor, encoder: str = "encoder") -> None:
-    """The encoder's kernels above the decoder's, and the cosine of each pair."""
-    n, own = len(K), cosines.diagonal()
-    figure, axes = style.new_figure(2, 1, height=2.7)
-    _row_of_kernels(axes[0], C, encoder)
-    _row_of_kernels(axes[1], K, "decoder")
-    for i, cosine in enumerate(own.tolist()):
-        axes[1].text(10 * i + 4, 10.2, f"{cosine:.2f}", ha="center", va="top", size=10)
-    figure.get_layout_engine().set(rect=(0.06, 0, 0.94, 1))
-    best = int((cosines.argmax(1) == torch.arange(n)).sum())
-    style.headline(figure, f"{best} of {n} encoder kernels are most like their own partner")
-    style.show(
-        figure,
-        f"Top: the {n} kernels of the {encoder}. Below each its partner in the decoder. Under each "
-        f"pair its cosine, {own.min():.2f} to {own.max():.2f}. Partners are light and dark in the "
-        "same places; the encoder's kernels are the noisier ones.",
-    )
-
-
-@style.styled
 def against_chance(cosines: Tensor, permutations: int = 9999) -> None:
     """The cosines of one start (n, n), and the mean of its pairs among random pairings."""
     n, generator = len(cosines), torch.Generator().manual_seed(0)
@@ -58,6 +38,8 @@ def against_chance(cosines: Tensor, permutations: int = 9999) -> None:
     picture = left.imshow(cosines, cmap=style.SEQUENTIAL, vmin=0, vmax=1)
     figure.colorbar(picture, ax=left, label="cosine")
     left.set(xlabel="decoder kernel", ylabel="encoder kernel", title="every pair")
+    left.set(xticks=range(n), xticklabels=range(1, n + 1))
+    left.set(yticks=range(n), yticklabels=range(1, n + 1))
     right.hist(
         chance.numpy(), bins=np.linspace(0, 1, 61), color=style.GREY, label="random pairings"
     )
@@ -66,17 +48,21 @@ def against_chance(cosines: Tensor, permutations: int = 9999) -> None:
     as_good = int((chance >= matched - 1e-12).sum())
     right.set_title(f"{as_good} of {permutations} random pairings do as well")
     right.legend(fontsize=9)
+    own = int((cosines.argmax(1) == torch.arange(n)).sum())
     style.show(
         figure,
-        f"Left: the cosine of each of {n} encoder kernels with each of {n} decoder kernels; the "
-        f"diagonal is the brightest. Right: the mean cosine of {permutations} random pairings, "
-        f"around {chance.mean():.2f}, and that of the true pairs, {matched:.2f}.",
+        f"Left: the cosine of each of {n} encoder kernels with each of {n} decoder kernels; in "
+        f"{own} of {n} rows the brightest entry is that on the diagonal. Right: the mean cosine of "
+        f"{permutations} random pairings, around {chance.mean():.2f}, and that of the true pairs, "
+        f"{matched:.2f}.",
     )
 
 
 @style.styled
 def codes(image: Tensor, maps: Mapping[str, Tensor], rebuilt: Mapping[str, Tensor]) -> None:
-    """One image; for each way to its code three feature maps and what the code decodes to."""
+    """One image; for each way to its code three feature maps and what the code decodes to. Maps of
+    one row share a colour scale, and each row has its own.
+    """
     figure, axes = style.new_figure(len(maps), 5, height=1.85 * len(maps) + 0.4)
     limit = float(image.abs().max()) * 0.4
     strongest = list(maps.values())[-1].abs().sum((1, 2)).argsort(descending=True)[:3].tolist()
@@ -97,33 +83,42 @@ def codes(image: Tensor, maps: Mapping[str, Tensor], rebuilt: Mapping[str, Tenso
     style.show(
         figure,
         "A piece of a photograph, three of its feature maps and the image decoded from the code, "
-        f"for three ways to the code, one a row. Share of non-zeros: {', '.join(shares)}.",
+        f"for three ways to the code, one a row: {', '.join(maps)}. The maps of each row have a "
+        f"colour scale of their own. Share of entries that are not zero: {', '.join(shares)}.",
     )
+
+
+def by_kernels(name: str) -> str:
+    """The colour of a net, by the kernels that it begins with; of a comparison, by the other's."""
+    return style.GREY if "random" in name else style.VERMILION if "spectrum" in name else style.BLUE
+
+
+def _line(name: str) -> dict[str, str]:
+    """The look of a net, or of what it gains over another: colour by kernels, dashes if frozen."""
+    return {"color": by_kernels(name), "ls": "--" if "frozen" in name else "-"}
 
 
 @style.styled
 def few_labels(labels: Sequence[int], curves: Mapping[str, Tensor], gains: Mapping[str, Tensor]):
     """Accuracy (seeds, len(labels)) of each net, and differences of nets within a seed."""
-    figure, (left, right) = style.new_figure(1, 2, height=4.2)
-    colors = {"random": style.GREY, "spectrum": style.ORANGE, "learned": style.BLUE}
+    figure, (left, right) = style.new_figure(1, 2, height=4.4)
     for name, values in curves.items():
-        color = next(c for word, c in colors.items() if word in name)
-        dash = "--" if "frozen" in name else "-"
-        left.errorbar(labels, 100 * values.mean(0), 100 * values.std(0), color=color, ls=dash,
-                      marker="o", ms=4, capsize=3, label=name)  # fmt: skip
+        left.errorbar(labels, 100 * values.mean(0), 100 * values.std(0), marker="o", ms=4,
+                      capsize=3, label=name, **_line(name))  # fmt: skip
     left.set_ylabel("test accuracy, %")
     left.set_title(f"means of {len(values)} seeds, ± 1 standard deviation", fontsize=11)
-    left.legend(fontsize=8)
-    colors = (style.BLUE, style.VERMILION, style.ORANGE)
+    left.legend(fontsize=8, handlelength=4)
     for k, (name, values) in enumerate(gains.items()):
         mean, error = 100 * values.mean(0), 200 * values.std(0) / len(values) ** 0.5
         beside = [count * 1.09**k for count in labels]  # so that no bar hides another
-        right.errorbar(beside, mean, error, color=colors[k], marker="o", ms=4, capsize=3,
-                       label=name)  # fmt: skip
+        right.errorbar(beside, mean, error, marker="o", ms=4, capsize=3, label=name,
+                       **_line(name))  # fmt: skip
     right.axhline(0, color=style.GREY, lw=1)
+    bottom, top = right.get_ylim()
+    right.set_ylim(bottom, top + 0.3 * (top - bottom))  # room for the legend
     right.set_ylabel("gain, points of accuracy")
     right.set_title("within a seed, ± 2 standard errors", fontsize=11)
-    right.legend(fontsize=8)
+    right.legend(fontsize=8, handlelength=4)
     for ax in (left, right):
         ax.set_xscale("log")
         ax.set_xlabel("labelled digits")
@@ -136,7 +131,10 @@ def few_labels(labels: Sequence[int], curves: Mapping[str, Tensor], gains: Mappi
         f"{labels[0]} labels, {last:+.1f} with {labels[-1]}",
     )
     ends = {name: 100 * v.mean(0)[[0, -1]] for name, v in (curves | gains).items()}
-    told = "; ".join(f"{name} {ends[name][0]:.0f} % to {ends[name][1]:.0f} %" for name in curves)
-    gained = "; ".join(f"{name} {ends[name][0]:+.1f} to {ends[name][1]:+.1f}" for name in gains)
-    words = f"Left: test accuracy against labels, from {labels[0]} to {labels[-1]}: {told}. Right: "
-    style.show(figure, f"{words}gains in points: {gained}.")
+    told = "; ".join(f"{name} {ends[name][0]:.0f} % and {ends[name][1]:.0f} %" for name in curves)
+    gained = "; ".join(f"{name} {ends[name][0]:+.1f} and {ends[name][1]:+.1f}" for name in gains)
+    style.show(
+        figure,
+        f"Left: mean test accuracy with {labels[0]} and with {labels[-1]} labels: {told}. Right: "
+        f"mean gains in points with as many labels: {gained}.",
+    )
