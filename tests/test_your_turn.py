@@ -98,7 +98,8 @@ def test_one_number_and_several_values():
     assert "it gives a complex, and a number was meant" in told(lambda v: 1j, norm)
     both = Exercise(like=lambda v: (v.sum(), v), on=[(V,)])
     assert "1, [2, -1]" in told(lambda v: (1.0, v), both)
-    assert "it gives a Tensor, and 2 values was meant" in told(lambda v: v, both)
+    assert "[1, [2, -1]]" in told(lambda v: [v.sum(), v], both)
+    assert "it gives a Tensor, and a tuple of 2 values was meant" in told(lambda v: v, both)
     assert "a tensor of shape (1,)" in told(lambda v: (v.sum(), v[:1]), both)
     assert "nothing back" in told(lambda v: (None, v), both)
 

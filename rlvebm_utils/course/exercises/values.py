@@ -37,7 +37,7 @@ def _all_agree(yours, right, rtol: float) -> bool | Trouble:
     if yours is None:
         return NOTHING
     if not isinstance(yours, tuple | list) or len(yours) != len(right):
-        return Trouble(KIND.format(yours=_named(yours), right=f"{len(right)} values"))
+        return Trouble(KIND.format(yours=_named(yours), right=f"a tuple of {len(right)} values"))
     each = [agree(a, b, rtol) for a, b in zip(yours, right, strict=True)]
     return next((one for one in each if one is not True), True)
 
@@ -79,7 +79,7 @@ def short(value, most: int = 24) -> str:
 
 def _digits(value) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(map(_digits, value))}]"
+        return f"[{', '.join(map(short, value))}]"
     if isinstance(value, tuple):
         return ", ".join(map(short, value))
     if callable(value):
