@@ -217,7 +217,7 @@ def test_what_a_notebook_keeps(monkeypatch, tmp_path):
     widget._ipython_display_()
     view, figure, words = shown
     assert view["text/plain"].startswith("Live page “Drag one ball")
-    assert len(figure["image/png"]) > 1000 and "lowest at v" in words["text/html"]
+    assert len(figure["image/png"]) > 1000 and "falls until v = 1, then rises" in words["text/html"]
     text = widget.export_html(tmp_path / "own.html").read_text(encoding="utf-8")
     assert '"reach":' in text
 

@@ -191,7 +191,7 @@ class BallView {
     const key = `${place} ${mean}`;
     if (key !== this.known) {
       const fits = this.sizes.map((one) => meanFit(layers, digits[place].y, mean, [one, one], data.noise));
-      [this.known, this.fits] = [key, fits];
+      [this.known, this.fits, this.lowest] = [key, fits, Math.min(...fits)];
     }
     this.now = this.cost(mean, [v, v]);
     const { mean: theirMean, variance } = digits[place];
@@ -209,7 +209,7 @@ class BallView {
   }
 
   sums() {
-    return this.sizes.map((v, k) => this.fits[k] - this.fits[0] + this.T * sizeOf([v, v]));
+    return this.sizes.map((v, k) => this.fits[k] - this.lowest + this.T * sizeOf([v, v]));
   }
 
   drawMap() {
@@ -238,10 +238,11 @@ class BallView {
   }
 
   drawValley() {
-    const { parts, sizes, fits, T, v, now } = this;
+    // The fit above its lowest, not above a dot's: far from its place a ball fits better if it grows.
+    const { parts, sizes, fits, lowest, T, v, now } = this;
     const price = sizes.map((one) => T * sizeOf([one, one]));
     const path = (values) => `M${values.map((one, k) => chartPlace(sizes[k], one)).join("L")}`;
-    const lines = { fitLine: fits.map((one) => one - fits[0]), sizeLine: price, sumLine: this.sums() };
+    const lines = { fitLine: fits.map((one) => one - lowest), sizeLine: price, sumLine: this.sums() };
     for (const [name, values] of Object.entries(lines))
       parts.chart[name].setAttribute("d", path(values));
     const put = (one, at, value) => {
@@ -249,7 +250,7 @@ class BallView {
       one.setAttribute("cx", cx);
       one.setAttribute("cy", cy);
     };
-    put(parts.chart.here, v, now.fit - fits[0] + now.price);
+    put(parts.chart.here, v, now.fit - lowest + now.price);
     parts.best.disabled = false;
   }
 
