@@ -198,14 +198,19 @@ class BallView {
     this.theirs = this.cost(theirMean, variance);
   }
 
-  // The lowest point of the valley: of a parabola through the lowest place and its neighbours.
+  // The lowest point of the valley: between the neighbours of the lowest place, by thirds.
   bestSize() {
     const sums = this.sums();
     const k = sums.indexOf(Math.min(...sums));
     if (k === 0 || k === PLACES - 1) return this.sizes[k];
-    const [a, b, c] = sums.slice(k - 1, k + 2);
-    const step = (SIZES.max - SIZES.min) / (PLACES - 1);
-    return this.sizes[k] * 10 ** (step * (0.5 * (a - c)) / (a - 2 * b + c));
+    let [low, high] = [k - 1, k + 1].map((place) => Math.log10(this.sizes[place]));
+    const cost = (x) => this.cost(this.mean, [10 ** x, 10 ** x]).total;
+    for (let turn = 0; turn < 14; turn += 1) {
+      const third = (high - low) / 3;
+      if (cost(low + third) < cost(high - third)) high -= third;
+      else low += third;
+    }
+    return 10 ** ((low + high) / 2);
   }
 
   sums() {

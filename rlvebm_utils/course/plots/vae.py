@@ -288,11 +288,7 @@ def posteriors(
         ax.tick_params(labelsize=8)
     axes[1, 0].set_ylabel("z₂")
     middles = densities.flatten(1) @ torch.cartesian_prod(grid, grid).flip(1)
-    apart = [(mean - middles).norm(dim=1).mean() for mean, _ in balls.values()]
-    told = "; ".join(
-        f"{name} is {distance:.2f} from the middle of the patch on average"
-        for name, distance in zip(balls, apart, strict=True)
-    )
+    apart = [f"{(mean - middles).norm(dim=1).mean():.2f}" for mean, _ in balls.values()]
     handles, names = axes[1, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9)
     _title(figure, "Grey: where z may be, given y. Two balls that stand in for it")
@@ -300,7 +296,7 @@ def posteriors(
         figure,
         f"{count} digits, and under each a map of the density of its code given the digit, a grey "
         f"patch, with two pairs of ellipses (one and two standard deviations): {', '.join(balls)}. "
-        f"{told}.",
+        f"On average their middles are {' and '.join(apart)} away from the middle of the patch.",
     )
 
 

@@ -49,7 +49,7 @@ class DragBall(LivePage):
         model, balls, labels, y, chosen = self.rest
         place = chosen[self.data["start"]]
         mean, noise = balls.mean[place], noises().to(y)
-        v = torch.logspace(-3, 0.6, 61).to(y)  # 1 is among them
+        v = torch.logspace(-3, 0.6, 241).to(y)  # 1 is among them
         points = mean + v.sqrt()[:, None, None] * noise
         drawn = model.decode(points.flatten(0, 1))
         fit = 0.5 * (drawn - y[place]).square().sum(1).reshape(len(v), -1).mean(1)
