@@ -975,7 +975,7 @@ for name, digits, row in (("trained on", Y_all, 0), ("held out", new, 1)):
     print(f"{name:10} {loss:6.2f} {all_F:6.2f} {loss - all_F:6.2f}")
 
 # %% [markdown]
-# On all new digits the gap is nearly three times that on the digits of the training. $F$, which asks the decoder alone, hardly differs. So when the loss is higher on new digits, that is mostly the *encoder*: it does not place them as well as those that it has seen. Amortisation costs something on every digit, and much more on new ones.
+# On all new digits the gap is nearly three times that on the digits of the training. $F$, which asks the decoder alone, hardly differs. So when the loss is higher on new digits, that is mostly the *encoder*: it does not place them as well as those that it has seen. Amortisation costs something on every digit, and much more on new ones. (Measured with the first start.)
 #
 # ### One ball, by hand
 #
