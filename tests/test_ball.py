@@ -172,7 +172,17 @@ def test_the_best_size_is_the_lowest_point(page):
     sizes = torch.logspace(-3, 0.6, 300, dtype=torch.float64)
     costs = [fit_of(y, mean, v.expand(2)) + 3 * float(size_term(v)) for v in sizes]
     lowest = sizes[torch.tensor(costs).argmin()]
-    assert state["best"] == pytest.approx(float(lowest), rel=0.1)
+    assert state["best"] == pytest.approx(float(lowest), rel=0.02)
+
+
+def test_the_fit_is_drawn_above_its_lowest(page):
+    """Also where it falls as the ball grows: no line leaves the chart at its lower edge."""
+    for mean in ([0.3, -0.2], [2.0, 2.0], [-2.0, 2.0], [2.0, -2.0], [-2.0, -2.0]):
+        page.evaluate("mean => window.page.set({ T: 1, v: 1, mean })", mean)
+        settle(page)
+        path = page.locator("path.fitLine").get_attribute("d")
+        heights = [float(point.split()[1]) for point in path[1:].split("L")]
+        assert max(heights) == pytest.approx(120, abs=0.1), f"the line of zero, at {mean}"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -216,7 +226,7 @@ def test_what_a_notebook_keeps(monkeypatch, tmp_path):
     widget._ipython_display_()
     view, figure, words = shown
     assert view["text/plain"].startswith("Live page “Drag one ball")
-    assert len(figure["image/png"]) > 1000 and "lowest at v" in words["text/html"]
+    assert len(figure["image/png"]) > 1000 and "falls until v = 1, then rises" in words["text/html"]
     text = widget.export_html(tmp_path / "own.html").read_text(encoding="utf-8")
     assert '"reach":' in text
 

@@ -101,7 +101,7 @@ def test_one_number_and_several_values():
     assert "[1, [2, -1]]" in told(lambda v: [v.sum(), v], both)
     nought = Exercise(like=lambda v: 0 * v, on=[(V,)])
     assert "[0, 0]" in told(lambda v: 0 * v, nought), "not -0"
-    assert "it gives a Tensor, and a tuple of 2 was meant" in told(lambda v: v, both)
+    assert "it gives a Tensor, and a tuple of 2 values was meant" in told(lambda v: v, both)
     assert "a tensor of shape (1,)" in told(lambda v: (v.sum(), v[:1]), both)
     assert "nothing back" in told(lambda v: (None, v), both)
 

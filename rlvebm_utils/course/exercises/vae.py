@@ -89,11 +89,33 @@ EXERCISES = {
                 "The spring costs the squared length of z̄, not its length.",
                 lambda y, y_hat, z, k: average_energy(y, y_hat, 0 * z, k) + k * z.norm(dim=1),
             ),
+            Mistake(
+                "The spring pulls to the origin: its cost is added, not taken away.",
+                lambda y, y_hat, z, k: average_energy(y, y_hat, z, -k),
+            ),
+            Mistake(
+                "The spring k‖z̄‖² is missing.",
+                lambda y, y_hat, z, k: average_energy(y, y_hat, z, 0.0),
+            ),
+            Mistake(
+                "The fit is a sum over the pixels of a digit, not a mean.",
+                lambda y, y_hat, z, k: (
+                    average_energy(y, y_hat, z, k)
+                    + (1 / y.shape[1] - 1) * average_energy(y, y_hat, z, 0.0)
+                ),
+            ),
+            Mistake(
+                "Each row is a digit: sum along the rows, over dimension 1.",
+                lambda y, y_hat, z, k: average_energy(y.T, y_hat.T, z.T, k),
+            ),
         ],
     ),
     "point": Exercise(
         like=point,
-        on=[(MIDDLE, LOG_V, torch.tensor([2.0, 1.0])), (MIDDLE, -LOG_V, torch.tensor([0.0, 2.0]))],
+        on=[
+            (MIDDLE, LOG_V, torch.tensor([2.0, 1.0])),
+            (MIDDLE, torch.tensor([0.0, 1.0]), torch.tensor([0.0, 2.0])),
+        ],
         mistakes=[
             Mistake(
                 "Your noise is multiplied with the variance. The radius is σ = √v = exp(½ log v).",
@@ -106,6 +128,14 @@ EXERCISES = {
             Mistake(
                 "The noise is to be multiplied with the radius of the ball.",
                 lambda z_bar, log_v, eps: z_bar + eps,
+            ),
+            Mistake(
+                "The noise is multiplied with the radius alone: z̄ stands outside.",
+                lambda z_bar, log_v, eps: (z_bar + log_v.exp() ** 0.5) * eps,
+            ),
+            Mistake(
+                "The ½ belongs inside: exp(½ log v), not ½ exp(log v).",
+                lambda z_bar, log_v, eps: z_bar + 0.5 * log_v.exp() * eps,
             ),
         ],
     ),
@@ -129,6 +159,19 @@ EXERCISES = {
                 "The 1 beside log(2π) is missing. It is the mean of (z − z̄)²/v.",
                 lambda log_v: entropy(log_v) - log_v.shape[-1] / 2,
             ),
+            Mistake(
+                "The constant ½(log(2π) + 1) comes once for each direction: it stands in the sum.",
+                lambda log_v: entropy(log_v) - (log_v.shape[-1] - 1) * entropy(0 * log_v[..., :1]),
+            ),
+            Mistake("The ½ is missing.", lambda log_v: 2 * entropy(log_v)),
+            Mistake(
+                "You took the mean over the directions. Their entropies are added.",
+                lambda log_v: entropy(log_v) / log_v.shape[-1],
+            ),
+            Mistake(
+                "You took v for log v. The formula has the logarithm, and the encoder gives it.",
+                lambda log_v: entropy(log_v.exp()),
+            ),
         ],
     ),
     "cross": Exercise(
@@ -146,6 +189,21 @@ EXERCISES = {
             Mistake(
                 "You took log v for v.",
                 lambda z_bar, log_v: cross(z_bar, 0 * log_v) + 0.5 * (log_v - 1).sum(-1),
+            ),
+            Mistake(
+                "The spring on the middle, ½‖z̄‖², is missing.",
+                lambda z_bar, log_v: cross(0 * z_bar, log_v),
+            ),
+            Mistake(
+                "The constant ½ log 2π comes once for each direction.",
+                lambda z_bar, log_v: (
+                    cross(z_bar, log_v) - 0.5 * (z_bar.shape[-1] - 1) * math.log(2 * math.pi)
+                ),
+            ),
+            Mistake("The ½ is missing.", lambda z_bar, log_v: 2 * cross(z_bar, log_v)),
+            Mistake(
+                "You took σ for v. The mean of the squared noise is v = exp(log v).",
+                lambda z_bar, log_v: cross(z_bar, 0.5 * log_v),
             ),
         ],
     ),
@@ -166,6 +224,22 @@ EXERCISES = {
                 "You took log v for v.",
                 lambda z_bar, log_v: kl(z_bar, log_v) + 0.5 * (log_v - log_v.exp()).sum(-1),
             ),
+            Mistake(
+                "You took step 1 less step 2. The KL is the cross-entropy less the entropy.",
+                lambda z_bar, log_v: -kl(z_bar, log_v),
+            ),
+            Mistake(
+                "The spring on the middle, ½‖z̄‖², is missing.",
+                lambda z_bar, log_v: kl(0 * z_bar, log_v),
+            ),
+            Mistake(
+                "You added the entropy. It is taken away: a large ball costs less.",
+                lambda z_bar, log_v: cross(z_bar, log_v) + entropy(log_v),
+            ),
+            Mistake(
+                "The 1 comes once for each direction: it stands in the sum.",
+                lambda z_bar, log_v: kl(z_bar, log_v) + 0.5 * (z_bar.shape[-1] - 1),
+            ),
         ],
     ),
     "two_bounds": Exercise(
@@ -184,6 +258,22 @@ EXERCISES = {
                 "Both are costs: minus the mean, and minus the logarithm.",
                 lambda a: (a.mean(), a.exp().mean().log()),
             ),
+            Mistake(
+                "The second is a cost too: minus the logarithm.",
+                lambda a: (-a.mean(), a.exp().mean().log()),
+            ),
+            Mistake(
+                "The mean stands inside the logarithm; outside, it undoes the exponential.",
+                lambda a: (-a.mean(), -a.exp().log().mean()),
+            ),
+            Mistake(
+                "The first is a mean, not a sum.",
+                lambda a: (-a.sum(), -a.exp().mean().log()),
+            ),
+            Mistake(
+                "Divide by K inside the logarithm; outside, that is − log K.",
+                lambda a: (-a.mean(), -a.logsumexp(0) / len(a)),
+            ),
         ],
     ),
     "best_variance": Exercise(
@@ -195,7 +285,7 @@ EXERCISES = {
                 lambda c, T: T / (T + c),
             ),
             Mistake(
-                "T is missing: the dearer the size, the nearer to 1 is the best v.",
+                "T is missing: the more the size costs, the nearer to 1 is the best v.",
                 lambda c, T: 1 / (1 + 2 * c),
             ),
             Mistake(
@@ -213,12 +303,24 @@ EXERCISES = {
                 lambda step, steps: 0.2 + 0.8 * step / (0.6 * steps),
             ),
             Mistake(
-                "It starts at 0: without any price the balls fly apart first. Start at 0.2.",
+                "It starts at 0: without any price the balls shrink to dots first. Start at 0.2.",
                 lambda step, steps: min(1.0, step / (0.6 * steps)),
             ),
             Mistake(
                 "It reaches 1 only at the last step; it should after 0.6 of them.",
                 lambda step, steps: 0.2 + 0.8 * step / steps,
+            ),
+            Mistake(
+                "The ramp rises by 0.8, from 0.2 to 1; yours reaches 1 too early.",
+                lambda step, steps: min(1.0, 0.2 + step / (0.6 * steps)),
+            ),
+            Mistake(
+                "That is a jump. The factor is to rise in a straight line.",
+                lambda step, steps: 0.2 if step < 0.6 * steps else 1.0,
+            ),
+            Mistake(
+                "max keeps the larger of the two, which is 1 from the start. Take min.",
+                lambda step, steps: max(1.0, 0.2 + 0.8 * step / (0.6 * steps)),
             ),
         ],
     ),
@@ -227,6 +329,7 @@ EXERCISES = {
         on=[(0.5, 4.5), (2.0, 16.0)],
         mistakes=[
             Mistake("That is σ². Take the root.", lambda k, lam1: lam1 / (2 * k)),
+            Mistake("That is k* for σ = 1; here k is given.", lambda k, lam1: lam1 / 2),
             Mistake(
                 "The ½ of the fit is missing: kσ² = λ₁/2 at the collapse.",
                 lambda k, lam1: (lam1 / k) ** 0.5,
@@ -252,6 +355,14 @@ EXERCISES = {
             Mistake(
                 "Lengths are in units of σ: twice the radius, twice the distance.",
                 lambda share, sigma: distance_for(share, 1.0),
+            ),
+            Mistake(
+                "σ is outside of the root, so it is not squared there.",
+                lambda share, sigma: sigma * distance_for(share, sigma),
+            ),
+            Mistake(
+                "That goes the other way: from a distance to its overlap.",
+                lambda share, sigma: math.exp(-(share**2) / (8 * sigma**2)),
             ),
         ],
     ),

@@ -37,7 +37,7 @@ def _all_agree(yours, right, rtol: float) -> bool | Trouble:
     if yours is None:
         return NOTHING
     if not isinstance(yours, tuple | list) or len(yours) != len(right):
-        return Trouble(KIND.format(yours=_named(yours), right=f"a tuple of {len(right)}"))
+        return Trouble(KIND.format(yours=_named(yours), right=f"a tuple of {len(right)} values"))
     each = [agree(a, b, rtol) for a, b in zip(yours, right, strict=True)]
     return next((one for one in each if one is not True), True)
 

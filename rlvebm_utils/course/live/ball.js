@@ -191,25 +191,30 @@ class BallView {
     const key = `${place} ${mean}`;
     if (key !== this.known) {
       const fits = this.sizes.map((one) => meanFit(layers, digits[place].y, mean, [one, one], data.noise));
-      [this.known, this.fits] = [key, fits];
+      [this.known, this.fits, this.lowest] = [key, fits, Math.min(...fits)];
     }
     this.now = this.cost(mean, [v, v]);
     const { mean: theirMean, variance } = digits[place];
     this.theirs = this.cost(theirMean, variance);
   }
 
-  // The lowest point of the valley: of a parabola through the lowest place and its neighbours.
+  // The lowest point of the valley: between the neighbours of the lowest place, by thirds.
   bestSize() {
     const sums = this.sums();
     const k = sums.indexOf(Math.min(...sums));
     if (k === 0 || k === PLACES - 1) return this.sizes[k];
-    const [a, b, c] = sums.slice(k - 1, k + 2);
-    const step = (SIZES.max - SIZES.min) / (PLACES - 1);
-    return this.sizes[k] * 10 ** (step * (0.5 * (a - c)) / (a - 2 * b + c));
+    let [low, high] = [k - 1, k + 1].map((place) => Math.log10(this.sizes[place]));
+    const cost = (x) => this.cost(this.mean, [10 ** x, 10 ** x]).total;
+    for (let turn = 0; turn < 14; turn += 1) {
+      const third = (high - low) / 3;
+      if (cost(low + third) < cost(high - third)) high -= third;
+      else low += third;
+    }
+    return 10 ** ((low + high) / 2);
   }
 
   sums() {
-    return this.sizes.map((v, k) => this.fits[k] - this.fits[0] + this.T * sizeOf([v, v]));
+    return this.sizes.map((v, k) => this.fits[k] - this.lowest + this.T * sizeOf([v, v]));
   }
 
   drawMap() {
@@ -238,10 +243,11 @@ class BallView {
   }
 
   drawValley() {
-    const { parts, sizes, fits, T, v, now } = this;
+    // The fit above its lowest, not above a dot's: far from its place a ball fits better if it grows.
+    const { parts, sizes, fits, lowest, T, v, now } = this;
     const price = sizes.map((one) => T * sizeOf([one, one]));
     const path = (values) => `M${values.map((one, k) => chartPlace(sizes[k], one)).join("L")}`;
-    const lines = { fitLine: fits.map((one) => one - fits[0]), sizeLine: price, sumLine: this.sums() };
+    const lines = { fitLine: fits.map((one) => one - lowest), sizeLine: price, sumLine: this.sums() };
     for (const [name, values] of Object.entries(lines))
       parts.chart[name].setAttribute("d", path(values));
     const put = (one, at, value) => {
@@ -249,7 +255,7 @@ class BallView {
       one.setAttribute("cx", cx);
       one.setAttribute("cy", cy);
     };
-    put(parts.chart.here, v, now.fit - fits[0] + now.price);
+    put(parts.chart.here, v, now.fit - lowest + now.price);
     parts.best.disabled = false;
   }
 

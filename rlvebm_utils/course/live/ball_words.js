@@ -16,7 +16,7 @@ export const BALL_WORDS = {
   middle: "Dec(z̄)",
   around: "drawn from eight points of the ball",
   valley: "what changes with v, in nats",
-  fitLine: "fit, above a dot's",
+  fitLine: "fit, above its lowest",
   sizeLine: "T · size",
   sumLine: "sum",
   fit: "fit ⟨½‖y − ŷ‖²⟩",

@@ -95,12 +95,13 @@ def one_ball(balls, labels: Tensor, points: Tensor, pictures: Mapping[str, Tenso
     style.image_grid(right, rows, len(pictures), count, gap=2, vmin=0, vmax=1)
     for row, name in enumerate(pictures):
         right.text(-1, row * (SIDE + 2) + SIDE / 2, name, ha="right", va="center", size=9)
-    right.set_title("Pictures decoded from it")
+    right.set_title("Pictures decoded around its middle")
     style.show(
         figure,
         f"Left: {len(labels)} discs of one size in the plane of the code, coloured by the class of "
-        f"the digit; 200 black dots scatter around the middle of one. Right: rows of pictures, "
-        f"{', '.join(pictures)}; the further from the middle, the less they look alike.",
+        f"the digit, with the number of each class; most of them overlap. {len(points)} black "
+        f"dots scatter around the middle of one. Right: rows of {count} pictures decoded around "
+        f"that middle, {', '.join(pictures)}; the further away, the more they differ.",
     )
 
 
@@ -130,10 +131,11 @@ def flight(steps: Tensor, norm: Tensor, shared: Tensor, cut: int) -> None:
     style.show(
         figure,
         f"Left: mean distance from the centre against the training step, {len(norm)} starts. "
-        f"Until the spring is cut at step {cut} it settles near {norm[:, at].mean():.1f}; "
-        f"then it grows to {norm[:, -1].mean():.1f} and keeps growing. "
-        f"Right: the mean overlap of two balls falls from {shared[:, at].mean():.2f} "
-        f"to {shared[:, -1].mean():.2f}.",
+        f"With the spring it rises to {norm[:, at].mean():.1f} and stays there; from step {cut} "
+        f"on, where the spring is cut, it grows to {norm[:, -1].mean():.1f}, and it is still "
+        "growing at the last step. Right: the mean overlap of two balls falls from "
+        f"{shared[:, 0].mean():.2f} to {shared[:, at].mean():.2f} with the spring, and to "
+        f"{shared[:, -1].mean():.2f} without, fast at first, then ever more slowly.",
     )
 
 
@@ -162,14 +164,19 @@ def sweep(kappa: Tensor, spread: Tensor, theory: Tensor, shared: Tensor, terms, 
     figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     for ax, name in zip(axes, ("Balls draw together", "… overlap", "… and cost"), strict=True):
         ax.set_title(name)
+    cost, beyond = fit + spring, int((kappa > k_star).double().argmax())
+    told = [
+        f"{spread[:, i].mean():.1f} at k = {kappa[i]:.3g} (the linear theory says {theory[i]:.1f})"
+        for i in (0, int((kappa - 1).abs().argmin()), beyond)
+    ]
     style.show(
         figure,
-        f"Three curves against the strength of the spring, from {kappa[0]:.3f} to {kappa[-1]:g}, "
-        f"on {len(spread)} starts. The distance of the balls from the origin falls from "
-        f"{spread[:, 0].mean():.1f} to zero, near the linear theory's curve, which reaches zero at "
-        f"k* = {k_star:.2f}; the overlap rises from {shared[:, 0].mean():.2f} to "
-        f"{shared[:, -1].mean():.2f}; the energy rises from {(fit + spring)[0]:.1f} to "
-        f"{(fit + spring)[-1]:.1f}.",
+        f"Three charts against the strength of the spring, from {kappa[0]:.3f} to {kappa[-1]:g}, "
+        f"on {len(spread)} starts; a line in each marks k* = {k_star:.2f}. The distance of the "
+        f"balls from the origin falls: {', '.join(told)}. The overlap rises from "
+        f"{shared[:, 0].mean():.2f} to {shared[:, -1].mean():.2f}. Fit + spring rises from "
+        f"{cost[0]:.1f} to {cost.max():.1f} at k = {kappa[cost.argmax()]:g} and ends at "
+        f"{cost[-1]:.1f}; the fit alone rises from {fit[0]:.1f} to {fit[-1]:.1f}.",
     )
 
 
@@ -198,7 +205,8 @@ def overlap_by_distance(distance: Tensor, shared: Mapping[str, Tensor], same: Te
     for k, (name, values) in enumerate(shared.items()):
         colour = (style.BLUE, style.ORANGE)[k]
         mean = torch.stack([values[b].mean() for b in bins])
-        left.plot(centre, mean, "o-", color=colour, label=name)
+        look = ("o-", {}) if k == 0 else ("s--", {"mfc": "white"})  # both seen where they coincide
+        left.plot(centre, mean, look[0], color=colour, label=name, **look[1])
         bars = [float(values[same].mean()), float(values[~same].mean())]
         places = [0.2 + 0.4 * k - 0.4, 1.2 + 0.4 * k - 0.4]
         drawn = right.bar(places, bars, color=colour, width=0.36)
@@ -217,7 +225,11 @@ def overlap_by_distance(distance: Tensor, shared: Mapping[str, Tensor], same: Te
         xticklabels=("same\nclass", "other\nclass"),
     )
     _title(figure, "The more alike two digits, the more their balls overlap")
-    style.show(figure, f"Mean overlap against pixel distance, and by class. {'. '.join(told)}.")
+    style.show(
+        figure,
+        "Left: the mean overlap of two balls falls with the distance of their digits. Right: bars "
+        f"for pairs of one class and of two. {'. '.join(told)}.",
+    )
 
 
 @style.styled
@@ -236,8 +248,15 @@ def variances(sets: Mapping[str, Tensor], title: str) -> None:
     ax.set(xscale="log", xlabel="variance v of a ball, one direction", ylabel="balls × directions")
     ax.set_title(title)
     ax.legend(loc="upper left")
-    ends = "; ".join(f"{name}: median {float(v.median()):.2g}" for name, v in sets.items())
-    style.show(figure, f"Histograms of the variances of the balls on a logarithmic axis. {ends}.")
+    ends = "; ".join(
+        f"{name}: from {float(v.min()):.1g} to {float(v.max()):.1g}, median {float(v.median()):.2g}"
+        for name, v in sets.items()
+    )
+    style.show(
+        figure,
+        "Histograms of the variances of the balls on a logarithmic axis, with a dotted line at "
+        f"each median and a line at v = 1. {ends}.",
+    )
 
 
 @style.styled
@@ -268,6 +287,8 @@ def posteriors(
         ax.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), xlabel="z₁")
         ax.tick_params(labelsize=8)
     axes[1, 0].set_ylabel("z₂")
+    middles = densities.flatten(1) @ torch.cartesian_prod(grid, grid).flip(1)
+    apart = [f"{(mean - middles).norm(dim=1).mean():.2f}" for mean, _ in balls.values()]
     handles, names = axes[1, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9)
     _title(figure, "Grey: where z may be, given y. Two balls that stand in for it")
@@ -275,7 +296,7 @@ def posteriors(
         figure,
         f"{count} digits, and under each a map of the density of its code given the digit, a grey "
         f"patch, with two pairs of ellipses (one and two standard deviations): {', '.join(balls)}. "
-        "The second lies better on the patch than the first.",
+        f"On average their middles are {' and '.join(apart)} away from the middle of the patch.",
     )
 
 
@@ -350,8 +371,22 @@ def ball_at_rest(balls, labels: Tensor, mine, curves: Mapping[str, Tensor], pict
     for row, name in enumerate(pictures):
         right.text(-2, row * (SIDE + 2) + SIDE / 2, name, ha="right", va="center", size=10)
     style.headline(figure, title)
-    told = "; ".join(
-        f"{name} lowest at v = {float(v[values.argmin()]):.2g}" for name, values in lines.items()
+    told = "; ".join(f"{name}, {_course(v, values)}" for name, values in lines.items())
+    style.show(
+        figure,
+        "A map of balls with one drawn black, a cross in its middle; three curves of its costs "
+        f"over its variance v, from {float(v[0]):.2g} to {float(v[-1]):.2g}: {told}; the digit and "
+        "what is decoded from the middle of the ball.",
     )
-    style.show(figure, f"A map of balls with one drawn black; its costs over v: {told}; the digit "
-                       "and what is decoded from the middle of the ball.")  # fmt: skip
+
+
+def _course(x: Tensor, y: Tensor) -> str:
+    """How a curve goes, in words: where it falls, where it is lowest, where it rises."""
+    k = int(y.argmin())
+    if k == 0:
+        return "rises all the way"
+    if k == len(y) - 1:
+        return "falls all the way"
+    if not (y[1:] > y[:-1])[k:].all() or (y[1:] > y[:-1])[:k].any():
+        return f"is lowest near v = {float(x[k]):.2g}"
+    return f"falls until v = {float(x[k]):.2g}, then rises"

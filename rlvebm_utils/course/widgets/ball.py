@@ -49,13 +49,13 @@ class DragBall(LivePage):
         model, balls, labels, y, chosen = self.rest
         place = chosen[self.data["start"]]
         mean, noise = balls.mean[place], noises().to(y)
-        v = torch.logspace(-3, 0.6, 60).to(y)
+        v = torch.logspace(-3, 0.6, 241).to(y)  # 1 is among them
         points = mean + v.sqrt()[:, None, None] * noise
         drawn = model.decode(points.flatten(0, 1))
         fit = 0.5 * (drawn - y[place]).square().sum(1).reshape(len(v), -1).mean(1)
         size = size_term(v)  # twice ½: both directions
-        rise = fit - fit[0]
-        curves = {"v": v, "fit, above a dot's": rise, "size": size, "sum": rise + size}
+        rise = fit - fit.min()
+        curves = {"v": v, "fit, above its lowest": rise, "size": size, "sum": rise + size}
         here = balls.variance[place].prod().sqrt()
         mine = Balls(mean[None], here.expand(1, 2))
         best = number(float(v[(rise + size).argmin()]), 2)

@@ -239,7 +239,7 @@ class _Valley(Scene):
         lowest = Line(math.log10(a["best"]), a["least"], GREEN, dots=5)
         lines = [Line(x, fit, SKY), Line(x, size, VERMILION), Line(x, fit + size, "#000")]
         ticks = [(k, f"{10.0**k:g}") for k in (-2, -1, 0, 1)]
-        said = "blue: fit c·v; red: size; black: sum"
+        said = "blue: fit c·v; red: size; black: sum; green dot: best v"
         return [
             Chart([*lines, lowest, here], said, "variance v", (-2.0, 1.0), (0.0, 8.0), xticks=ticks)
         ]
@@ -272,7 +272,7 @@ def heat_panel(stages: Mapping[float, Heated], labels: Tensor, *, start: float) 
     heats = sorted(stages)
     return _Heats(stages, labels).panel(
         {"T": stops(heats, start, label="T")},
-        title="Drag T: dots, balls that fill the plane, collapse",
+        title="Drag T: dots, balls, collapse",
         headline="median v",
         stills=("T", [heats[round(s * (len(heats) - 1))] for s in (0, 0.25, 0.45, 0.7, 1)]),
     )
