@@ -121,7 +121,7 @@ def measured(one: Training, W: Dictionary, lam: float, new: Tensor) -> np.ndarra
 
 
 def arrays(one: Training) -> dict[str, np.ndarray]:
-    """What is kept of a training: figures, those at half of it, and the atoms where they are shown."""
+    """What is kept of a training: figures, those at half of it, atoms where they are shown."""
     Y, new = samples(one)
     lam, found = price(one, Y, new), {}
     for part, share in (("half", 2), ("figures", 1)):

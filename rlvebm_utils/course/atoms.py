@@ -6,8 +6,8 @@ They were computed once, ``python -m tools.atoms``, and lie in ``atoms.npz`` bes
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -190,3 +190,29 @@ def figures(one: Training, *, half: bool = False) -> dict[str, float]:
     """
     values = _found(one, "half" if half else "figures").tolist()
     return dict(zip(FIGURES, values, strict=True))
+
+
+SHAPES = {
+    "lam": "{:.2f}",
+    "nonzeros": "{:.1f}",
+    "explained": "{:.0%}",
+    "share": "{:.0%}",
+    "frequency": "{:.2f}",
+    "covered": "{:.0f}",
+    "kurtosis": "{:.1f}",
+}
+
+
+def ranges(one: Training, labels: Mapping[str, str]) -> dict[str, str]:
+    """Label → the figure of that name over the folds, from the least to the largest.
+
+    labels: label → name (``FIGURES``).
+    """
+    folds = [figures(replace(one, fold=fold)) for fold in FOLDS]
+    told = {}
+    for label, name in labels.items():
+        values = [fold[name] for fold in folds]
+        low, high = (SHAPES[name].format(end) for end in (min(values), max(values)))
+        low, high = (text.replace("-0.0", "0.0") for text in (low, high))
+        told[label] = low if low == high else f"{low} to {high}"
+    return told

@@ -59,7 +59,7 @@ TWO = torch.tensor([[1.0, 2.0], [3.0, -2.0]])
 THREE = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
 SAMPLES = torch.tensor([[1.0, 0.5], [-1.0, 0.2], [2.0, -1.0]])
 TURNED = torch.tensor([[0.6, 0.8], [-0.8, 0.6]])
-BASIS = torch.tensor([[2.0, -1, 2], [2, 2, -1], [-1, 2, 2]]) / 3
+BASIS = torch.tensor([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
 
 EXERCISES = {
     "pixels": Exercise(
@@ -130,7 +130,9 @@ EXERCISES = {
         like=excess_kurtosis,
         on=[(SAMPLES, THREE)],
         mistakes=[
-            Mistake("The 3 of a Gaussian is not taken off.", lambda Y, W: excess_kurtosis(Y, W) + 3),
+            Mistake(
+                "The 3 of a Gaussian is not taken off.", lambda Y, W: excess_kurtosis(Y, W) + 3
+            ),
             Mistake(
                 "Divide by the square of the mean square, so that the scale of Y does not matter.",
                 lambda Y, W: (Y @ W).pow(4).mean(0) / (Y @ W).square().mean(0) - 3,
@@ -143,7 +145,7 @@ EXERCISES = {
     ),
     "explained": Exercise(
         like=explained,
-        on=[(torch.tensor([1.0, -3.0, 2.0]), BASIS, 1), (torch.tensor([2.0, 1, 1]), BASIS, 2)],
+        on=[(torch.tensor([-1.0, 3.0, -2.0]), BASIS, 1), (torch.tensor([2.0, 1, 1]), BASIS, 2)],
         mistakes=[
             Mistake(
                 "Those are the first k. The k largest are wanted, whatever their place.",

@@ -137,8 +137,7 @@ def fits(W: Tensor, fit, chosen: Sequence[int]) -> None:
     style.show(
         figure,
         f"{len(chosen)} atoms, below each the Gabor function fitted to it, and the difference. R² "
-        f"from left to right: {values}. Where it is high the two look the same; the last atoms are "
-        "texture, or have something in two places.",
+        f"from left to right: {values}. Where it is high the two look the same.",
     )
 
 
@@ -188,12 +187,12 @@ def orientation_frequency(theta: Tensor, f: Tensor, passed: tuple[Tensor, Tensor
     top = right.get_ylim()[1]
     right.plot(at, 0.95 * top * factor / factor.max(), color=style.BLACK, lw=1.5)
     right.set(xlabel="frequency f, cycles per pixel", ylabel="share of the atoms, %", xlim=(0, 0.5))
-    _subtitle(right, "black: what the filter lets through, its peak as high as the axis")
+    _subtitle(right, "black: the filter m(f), in any unit")
     low, high = f.quantile(0.1), f.quantile(0.9)
     style.headline(
         figure,
-        f"Each eighth of the directions holds {shares.min():.0f}% to {shares.max():.0f}%; 80% of "
-        f"the frequencies lie between {low:.2f} and {high:.2f}",
+        f"Each eighth of the directions: {shares.min():.0f}% to {shares.max():.0f}%; most "
+        f"frequencies: {low:.2f} to {high:.2f}",
     )
     style.show(
         figure,
@@ -271,8 +270,8 @@ def equal_budget(curves: Mapping[str, tuple[Tensor, Tensor]], at: float) -> None
     ax.set(xlabel="numbers kept per patch", ylabel="explained variance, %")
     ax.set(xlim=(0, 40), ylim=(0, 100))
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9.5)
-    first, *rest = (f"{value:.0f}% ({name})" for name, value in read.items())
-    ax.set_title(f"{at:g} numbers a patch explain {first}, {', '.join(rest)}")
+    first, *_, last = (f"{value:.0f}% ({name})" for name, value in read.items())
+    ax.set_title(f"{at:g} numbers a patch explain from {first} to {last}")
     told = ", ".join(f"{name} {value:.0f}%" for name, value in read.items())
     style.show(
         figure,

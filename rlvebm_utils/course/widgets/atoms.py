@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from .panel import Scene, SliderPanel, linear_slider, picker, stops
 from .parts import Picture, number
 
 COLUMNS, SHOWN = 8, 64  # of the sheets
+STILL_COLUMNS = 3  # at rest
 
 
 def covered(W: Tensor) -> Tensor:
@@ -23,9 +25,29 @@ def covered(W: Tensor) -> Tensor:
     return W.square().sum(0).square() / W.pow(4).sum(0)
 
 
-def _sheet(W: Tensor, title: str) -> Picture:
-    """A picture of many tiles, and therefore a large one."""
-    return Picture(sheet(W, COLUMNS, SHOWN), title, signed=bool((W < 0).any()), width=400)
+@dataclass(frozen=True)
+class Sheet:
+    """Atoms (columns of W) as a picture of many tiles; nine of them in the figure at rest, where
+    more would be too small to be seen.
+    """
+
+    W: Tensor
+    title: str
+    still: bool = True
+
+    height = 1.0
+
+    def _picture(self, columns: int, count: int) -> Picture:
+        signed = bool((self.W < 0).any())
+        return Picture(sheet(self.W, columns, count), self.title, signed=signed, width=400)
+
+    def html(self) -> str:
+        """What the panel shows."""
+        return self._picture(COLUMNS, SHOWN).html()
+
+    def plot(self, axes) -> None:
+        """The same with matplotlib, for the figure at rest."""
+        self._picture(STILL_COLUMNS, STILL_COLUMNS**2).plot(axes)
 
 
 def training_panel(
@@ -65,7 +87,7 @@ class _Training(Scene):
         return {"atoms": {name: run.snapshots[step] for name, run in self.runs.items()}}
 
     def draw(self, a):
-        return [_sheet(W, name) for name, W in a["atoms"].items()]
+        return [Sheet(W, name) for name, W in a["atoms"].items()]
 
     def readouts(self, a):
         shown = {
@@ -98,9 +120,9 @@ def dictionary_panel(
 ) -> SliderPanel:
     """A slider over dictionaries that were learned beforehand; it begins at the first of them.
 
-    atoms: value → {name: atoms (d, n)}, with the same names for all values. told: value → {read-out:
-    text}, the first of which is said at the slider. images: value → (title, an image about zero),
-    shown before the atoms.
+    atoms: value → {name: atoms (d, n)}, with the same names for all values. told: value →
+    {read-out: text}, the first of which is said at the slider. images: value → (title, an image
+    about zero), shown before the atoms.
     """
     values = list(atoms)
     if len(values) < 2:
@@ -133,12 +155,13 @@ class _Kept(Scene):
         return {"atoms": self.atoms[value]}
 
     def draw(self, a):
-        sheets = [_sheet(W, name) for name, W in a["atoms"].items()]
+        sheets = [Sheet(W, name) for name, W in a["atoms"].items()]
         if a["value"] not in self.images:
             return sheets
         title, image = self.images[a["value"]]
         size = 3 * float(image.std())
-        return [Picture(image, title, signed=True, limits=(0, size), width=400), *sheets]
+        few = (image / size).clamp(-1, 1).mul(12).round() / 12  # as many greys as can be told apart
+        return [Picture(-few, title, limits=(-1, 1), width=400), *sheets]
 
     def readouts(self, a):
         return self.told[a["value"]]
@@ -153,19 +176,22 @@ def gabor_panel(
 ) -> SliderPanel:
     """Sliders for a Gabor function on a chosen atom: centre, direction, frequency, two widths.
 
-    atoms: columns (side², n), of which one is picked. The two amplitudes are the best ones.
+    atoms: columns (side², n), of which one is picked. The two amplitudes are the best ones. The
+    function begins at the middle of the first atom.
     """
     if atoms.ndim != 2 or math.isqrt(len(atoms)) ** 2 != len(atoms):
         raise ValueError(f"atoms: expected columns of side² pixels, got {tuple(atoms.shape)}")
     side = math.isqrt(len(atoms))
-    middle = (side - 1) / 2
+    place = squares(atoms[:, :1].double())[0].square()
+    x, y = (float(place.sum(axis) @ torch.arange(side).double()) for axis in (0, 1))
+    x, y = (round(2 * v / float(place.sum())) / 2 for v in (x, y))  # to half a pixel
     return _ByHand(squares(atoms)).panel(
         {
             "atom": picker([f"atom {j + 1}" for j in range(atoms.shape[1])], label="which"),
             "theta": linear_slider(0, 175, 0, label="direction θ, degrees", step=5, digits=0),
-            "f": linear_slider(0, 0.5, 0.2, label="frequency f", step=0.02),
-            "x": linear_slider(0, side - 1, middle, label="centre, column", step=0.5, digits=1),
-            "y": linear_slider(0, side - 1, middle, label="centre, row", step=0.5, digits=1),
+            "f": linear_slider(0, 0.5, 0.12, label="frequency f", step=0.02),
+            "x": linear_slider(0, side - 1, x, label="centre, column", step=0.5, digits=1),
+            "y": linear_slider(0, side - 1, y, label="centre, row", step=0.5, digits=1),
             "across": linear_slider(0.5, 6, 2, label="width across σu", step=0.25),
             "along": linear_slider(0.5, 6, 2, label="width along σv", step=0.25),
         },
@@ -194,8 +220,8 @@ class _ByHand(Scene):
         return {"target": target, "fitted": target - left, "left": left, "r2": float(share)}
 
     def draw(self, a):
-        named = (("the atom", "target"), ("your Gabor function", "fitted"), ("what is left", "left"))
-        return [Picture(a[key], name, signed=True, width=240) for name, key in named]
+        named = {"the atom": "target", "your Gabor function": "fitted", "what is left": "left"}
+        return [Picture(a[key], name, signed=True, width=240) for name, key in named.items()]
 
     def readouts(self, a):
         return {"R²": f"{a['r2']:.2f}"}
