@@ -335,7 +335,7 @@ draw.side_by_side(shipped.atoms(settled[0.03]["digits"]).W, W)
 #
 # where $u$ and $v$ are coordinates about a centre, turned by an angle θ: the wave runs along $u$, its stripes along $v$. Eight numbers for 144 pixels.
 #
-# Fit one by hand. The two amplitudes $a$ and $b$ are always the best ones; the other six numbers are yours. $R^2$ says how much of the atom's variance your function explains: 1 is perfect. How far do you get?
+# Fit one by hand. The two amplitudes $a$ and $b$ are always the best ones; the other six numbers are yours. (Your function is shown at full contrast; what it leaves shows how much it helps.) $R^2$ says how much of the atom's variance your function explains: 1 is perfect. How far do you get?
 
 # %%
 fits = [fit_gabors(tiles(shipped.atoms(Training(fold=k)).W)) for k in shipped.FOLDS]
@@ -422,7 +422,7 @@ print(", ".join(f"{name} {one.double().mean():.0%}" for name, one in ranges.item
 
 
 # %%
-by_cutoff = {c: Training(cutoff=c) for c in reversed(shipped.CUTOFFS)}
+by_cutoff = {c: Training(cutoff=c) for c in shipped.CUTOFFS}
 cutoffs = {c: {"atoms": shipped.atoms(one).W} for c, one in by_cutoff.items()}
 of_filter = {"median frequency": "frequency", "R² > 0.7": "share", "λ": "lam"}
 told_filter = {c: shipped.ranges(one, of_filter) for c, one in by_cutoff.items()}
@@ -618,7 +618,7 @@ draw.equal_budget(curves, at=8)
 
 # %% [markdown]
 # They differ in what they may choose. The first $k$ components are chosen once for all patches. Choosing per patch helps the waves a great deal; edges do more with each number
-# still, and it matters little whether sparse coding or ICA has found them. Four times as many atoms do no better on these held-out patches (section 7). (To be fair, *which* atoms are in use has to be told as well, for all but the first: the more atoms, the longer the name of each.)
+# still, and it matters little whether sparse coding or ICA has found them. Four times as many atoms do hardly better on these held-out patches (section 7). (To be fair, *which* atoms are in use has to be told as well, for all but the first: the more atoms, the longer the name of each.)
 #
 # ## 6 · In the data, or in the algorithm?
 #

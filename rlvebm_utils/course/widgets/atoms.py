@@ -125,8 +125,8 @@ def dictionary_panel(
     about zero), shown before the atoms.
     """
     values = list(atoms)
-    if len(values) < 2:
-        raise ValueError(f"atoms: expected at least two values, got {values}")
+    if len(values) < 2 or values != sorted(values):
+        raise ValueError(f"atoms: expected at least two values, rising, got {values}")
     for name, given in (("told", told), ("images", atoms if images is None else images)):
         if list(given) != values:
             raise ValueError(f"{name}: expected the values {values}, got {list(given)}")
@@ -141,8 +141,8 @@ def dictionary_panel(
 
 
 def _five(count: int) -> list[int]:
-    """At most five places, first and last included."""
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, 5))})
+    """At most five places: the first ones, and the last."""
+    return [*range(count - 1)][:4] + [count - 1]
 
 
 class _Kept(Scene):
@@ -217,10 +217,14 @@ class _ByHand(Scene):
         fitted = torch.linalg.solve(gram, basis @ target.flatten()) @ basis
         left = target - fitted.view_as(target)
         share = 1 - left.square().sum() / (target - target.mean()).square().sum()
-        return {"target": target, "fitted": target - left, "left": left, "r2": float(share)}
+        size = (
+            fitted.abs().max().clamp(min=1e-12)
+        )  # shown at full contrast, however little it helps
+        shown = {"target": target, "fitted": (target - left) / size, "left": left}
+        return {**shown, "r2": float(share)}
 
     def draw(self, a):
-        named = {"the atom": "target", "your Gabor function": "fitted", "what is left": "left"}
+        named = {"the atom": "target", "your Gabor function": "fitted", "what it leaves": "left"}
         return [Picture(a[key], name, signed=True, width=240) for name, key in named.items()]
 
     def readouts(self, a):
@@ -229,7 +233,8 @@ class _ByHand(Scene):
     def alt(self, a):
         return (
             f"Atom {a['atom'] + 1} and a Gabor function with θ = {a['theta']:.0f}°, "
-            f"f = {a['f']:.2f}: R² = {a['r2']:.2f}."
+            f"f = {a['f']:.2f}, centre at column {a['x']:.1f} and row {a['y']:.1f}, widths "
+            f"{a['across']:.2f} and {a['along']:.2f}: R² = {a['r2']:.2f}."
         )
 
 
