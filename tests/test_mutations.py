@@ -514,7 +514,7 @@ MUTATIONS = {
     "learn from the pictures that are held out": Mutation(
         "course/atoms.py",
         {"every.pop(name)": "every[name]"},
-        "test_shipped_atoms.py::test_folds_hold_out_other_pictures",
+        "test_shipped_atoms.py::test_no_picture_is_learned_from_and_held_out",
     ),
     "a stop gives another value than it says": Mutation(
         "course/widgets/panel.py",
