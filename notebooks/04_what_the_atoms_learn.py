@@ -195,7 +195,7 @@ def pixels(W):
 # %% [markdown]
 # A count means little alone. What do things get that we know?
 #
-# **Predict:** white noise has something in all of its 144 pixels. How many does it cover by this count: 144, 96 or 49?
+# **Predict:** white noise has something in all of its 144 pixels. How many does it cover by this count: about 144, 96 or 48?
 #
 # <details><summary>Answer</summary>
 #
@@ -314,7 +314,7 @@ told_prices = {p: told("photographs", p) | told("digits", p) for p in prices}
 drag.dictionary_panel(sheets, told_prices, label="λ/‖y‖", title="Drag λ: other prices, other atoms")
 
 # %% [markdown]
-# Digits change much more than photographs. At the lowest price their atoms are short strokes that cover 18 pixels; at the highest each covers 128, as much as a whole digit, since a code holds only two or three of them. Edges only grow from 23 to 34 pixels.
+# Digits change much more than photographs. At the lowest price their atoms are short strokes that cover 18 pixels; at the highest an atom covers 128, more than a digit does (95), since a code holds only two or three of them: each is a blurred whole digit. Edges only grow from 23 to 34 pixels.
 # (The numbers above the picture are measured on held-out digits and patches.)
 
 # %%
@@ -760,7 +760,7 @@ drag.dictionary_panel(path, told_phases, label="t", title=title, images=pictures
 #
 # <details><summary>Answer</summary>
 #
-# (a), on held-out patches. The range over the folds is the same for 144, 288 and 576 atoms.
+# (a), on held-out patches. The range over the folds is nearly the same for 144, 288 and 576 atoms.
 #
 # </details>
 
