@@ -1,14 +1,18 @@
 """What notebook 04 stands on: atoms of photographs are Gabor functions if learning is sound."""
 
-import numpy as np
 import pytest
 import torch
 
-from rlvebm_utils import Dictionary, fista, learn_dictionary, learning
+from rlvebm_utils import learn_dictionary, learning
 from rlvebm_utils.course.data import extract_patches, load_photographs, whiten
-from rlvebm_utils.course.gabor import fit_gabors
+from rlvebm_utils.course.gabor import fit_gabors, gabor
 from rlvebm_utils.course.plots.atoms import sheet
-from rlvebm_utils.course.widgets.atoms import covered, dictionary_panel, training_panel
+from rlvebm_utils.course.widgets.atoms import (
+    covered,
+    dictionary_panel,
+    gabor_panel,
+    training_panel,
+)
 
 SIDE = 10
 
@@ -86,24 +90,53 @@ def test_the_step_slider_stops_at_the_snapshots_and_shows_them(runs):
         state = panel.state(step=step)
         assert torch.equal(state["atoms"]["waves"], runs["waves"].snapshots[step])
         ink, waves = panel.draw(state)
-        assert waves.signed and not ink.signed
+        assert torch.equal(waves.W, runs["waves"].snapshots[step]) and (ink.W >= 0).all()
 
 
-def test_the_lambda_slider_stops_where_atoms_were_learned_and_codes_with_them(runs):
-    dictionaries = {0.2: runs["waves"].dictionary, 2.0: Dictionary(torch.eye(16).double())}
-    y = torch.randn(30, 16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    notes = {"note": {0.2: "low", 2.0: "high"}}
-    panel = dictionary_panel({"waves": dictionaries}, {"waves": (y, False)}, notes, lam=0.2)
-    assert [label for label, _ in panel.controls["lam"].options] == ["0.200", "2.00"]
-    z = fista(dictionaries[0.2], y, 0.2, tol=1e-3).z
-    # With the identity for a dictionary, an entry is in use if it is larger than λ.
-    for lam, in_use, note in ((0.2, z != 0, "low"), (2.0, y.abs() > 2, "high")):
-        panel.controls["lam"].value = lam
+def test_the_step_slider_tells_its_notes(runs):
+    panel = training_panel(runs, {"edges": {1: "none", 3: "few", 8: "some", 20: "many"}})
+    panel.controls["step"].value = 8
+    assert panel.shown(panel.state(step=8))["edges"] == "some" and "some" in panel.html
+    assert "many" not in panel.html
+
+
+def test_the_slider_over_dictionaries_shows_the_one_it_says(runs):
+    atoms = {0.2: {"waves": runs["waves"].dictionary.W}, 2.0: {"waves": torch.eye(16).double()}}
+    told = {0.2: {"note": "low"}, 2.0: {"note": "high"}}
+    images = {0.2: ("picture", -torch.eye(8)), 2.0: ("picture", torch.eye(8))}
+    panel = dictionary_panel(atoms, told, label="λ", title="Drag", images=images)
+    assert [label for label, _ in panel.controls["value"].options] == ["0.200", "2.00"]
+    for value, note in ((2.0, "high"), (0.2, "low")):
+        panel.controls["value"].value = value
         assert panel.error is None and note in panel.html
-        use = panel.state(lam=lam)["use"]["waves"]
-        assert use == pytest.approx(float(in_use.double().sum(1).mean()))
-        (sheet_shown,) = panel.draw(panel.state(lam=lam))
-        assert np.array_equal(sheet_shown.image, sheet(dictionaries[lam].W, 8, 64))
+        picture, shown = panel.draw(panel.state(value=value))
+        assert torch.equal(shown.W, atoms[value]["waves"])
+        assert (picture.image[0, 0] < 0) == (value == 2.0)  # ink is dark: −1 is white
+
+
+def test_a_gabor_by_hand_is_right_when_the_sliders_are():
+    table = torch.tensor([[6.0, 4.5, 0.0, 0.2, 0.6931, 1.0986, 0.7, -0.4]]).double()
+    W = gabor(table, 12).flatten(1).T
+    panel = gabor_panel(torch.cat([W, torch.eye(144).double()[:, :1]], 1))
+    assert (panel.controls["x"].value, panel.controls["y"].value) == (6.0, 4.5)
+    panel.set(across=2.0, along=3.0, theta=0, f=0.2)
+    assert panel.shown(panel.state(**panel.values))["R²"] == "1.00"
+    panel.set(theta=90)
+    assert float(panel.shown(panel.state(**panel.values))["R²"]) < 0.5
+    panel.set(f=0)  # no sine there, and no error
+    assert panel.error is None
+    panel.controls["atom"].value = 1
+    assert panel.error is None and "Atom 2" in panel.html
+
+
+def test_a_gabor_by_hand_never_beats_the_fit(patches):
+    W = learn_dictionary(patches[:2000], 6, 1.5, steps=20).dictionary.W
+    panel = gabor_panel(W)
+    best = fit_gabors(W.T.reshape(-1, SIDE, SIDE)).r2
+    for atom in range(6):
+        for theta in range(0, 180, 30):
+            state = panel.compute(atom, theta, 0.2, 4, 5, 2.0, 2.0)
+            assert state["r2"] <= float(best[atom]) + 1e-6
 
 
 def test_panels_refuse_what_does_not_go_together(runs):
@@ -112,11 +145,19 @@ def test_panels_refuse_what_does_not_go_together(runs):
     fewer = {"ink": runs["ink"], "other": learn_dictionary(torch.eye(16), 4, 0.1, steps=2)}
     with pytest.raises(ValueError, match="the snapshots of the first run"):
         training_panel(fewer)
-    d = runs["waves"].dictionary
-    with pytest.raises(ValueError, match="samples: expected some for 'a'"):
-        dictionary_panel({"a": {1.0: d, 2.0: d}}, {}, {}, lam=1.0)
-    with pytest.raises(ValueError, match="expected"):
-        dictionary_panel({"a": {1.0: d, 2.0: d}, "b": {1.0: d}}, {"a": (d.W.T, False)}, {}, lam=1.0)
+    W = runs["waves"].dictionary.W
+    both, told = {1.0: {"a": W}, 2.0: {"a": W}}, {1.0: {"n": "x"}, 2.0: {"n": "y"}}
+    words = {"label": "λ", "title": "Drag"}
+    with pytest.raises(ValueError, match="atoms: expected at least two values"):
+        dictionary_panel({1.0: {"a": W}}, told, **words)
+    with pytest.raises(ValueError, match="told: expected the values"):
+        dictionary_panel(both, {1.0: {"n": "x"}}, **words)
+    with pytest.raises(ValueError, match="images: expected the values"):
+        dictionary_panel(both, told, images={1.0: ("", W)}, **words)
+    with pytest.raises(ValueError, match="atoms: expected the same names"):
+        dictionary_panel({1.0: {"a": W}, 2.0: {"b": W}}, told, **words)
+    with pytest.raises(ValueError, match="atoms: expected columns of side² pixels"):
+        gabor_panel(torch.ones(15, 2))
 
 
 def test_an_atom_of_k_equal_pixels_covers_k():

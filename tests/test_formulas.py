@@ -29,11 +29,13 @@ from rlvebm_utils.course.balls import gauss_points
 from rlvebm_utils.course.csae import ConvEncoder, infer
 from rlvebm_utils.course.data import whiten
 from rlvebm_utils.course.exercises import vae
+from rlvebm_utils.course.exercises.atoms import ica_direction, ring
 from rlvebm_utils.course.exercises.csae import distance
 from rlvebm_utils.course.exercises.latent_ebm import free_energy
 from rlvebm_utils.course.exercises.lista import coupled
 from rlvebm_utils.course.gabor import fit_gabors
 from rlvebm_utils.course.vae import FuzzyBallAutoencoder, collapse_spring
+from rlvebm_utils.course.widgets.atoms import covered
 from tools import notebooks
 
 W = random_dictionary(8, 12, seed=0)
@@ -278,6 +280,41 @@ def filter_of_whiten():
     close(whiten(noise), expected)
 
 
+def pixels_of_an_atom():
+    for k in (1, 3, 8):
+        w = torch.zeros(8, 1, dtype=torch.float64)
+        w[:k] = -2.0
+        close(covered(w), torch.tensor([float(k)], dtype=torch.float64))
+    w = normal(8, 5, seed=8)
+    close(covered(w), w.square().sum(0) ** 2 / (w**4).sum(0))
+
+
+def waves_on_a_ring():
+    c, n = normal(7, seed=9), 7
+    C = ring(c)
+    for q in range(n):
+        j = torch.arange(n, dtype=torch.float64)
+        v = torch.polar(torch.ones_like(j), 2 * torch.pi * q * j / n)
+        close(C.to(v.dtype) @ v, (c * v.conj()).sum() * v)
+        close((c * v.conj()).sum(), torch.fft.fft(c)[q])
+
+
+def step_of_ica():
+    """The direction of Newton's step for ⟨log cosh(b·x)⟩ on the sphere, for whitened samples."""
+    B, X = normal(2, 3, seed=10), normal(50, 3, seed=11)
+    for b, found in zip(B, ica_direction(B, X), strict=True):
+        u = X @ b
+        b_free = b.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(torch.cosh(X @ b_free).log().mean(), b_free)
+        close(found, slope - (1 - u.tanh() ** 2).mean() * b)
+
+
+def slope_of_tanh():
+    u = normal(9, seed=12).requires_grad_()
+    (slope,) = torch.autograd.grad(u.tanh().sum(), u)
+    close(slope, 1 - u.detach().tanh() ** 2)
+
+
 def gabor():
     side = torch.arange(9, dtype=torch.float64) - 4
     v, u = torch.meshgrid(side, side, indexing="ij")
@@ -518,7 +555,15 @@ FORMULAS = {
         W_e = \alpha_k A_k
         S = I - \alpha_k A_k^\top B_k
     """,
-    filter_of_whiten: r"R(f) = f \, e^{-(f/0.4)^4}",
+    filter_of_whiten: r"m(f) = f \, e^{-(f/0.4)^4}",
+    pixels_of_an_atom: r"k = \Big(\sum_i w_i^2\Big)^2 \Big/ \sum_i w_i^4",
+    waves_on_a_ring: r"""
+        C_{ij} = c_{(i - j) \bmod n}
+        v_j = e^{2\pi \mathrm{i} q j/n}
+        (Cv)_i = \sum_j c_{i - j}\, e^{2\pi \mathrm{i} q j/n} = \sum_s c_s\, e^{2\pi \mathrm{i} q (i - s)/n} = \Big(\sum_s c_s\, e^{-2\pi \mathrm{i} q s/n}\Big)\, v_i
+    """,
+    step_of_ica: r"b \;\leftarrow\; \big\langle g(b^\top x)\, x \big\rangle - \big\langle g'(b^\top x) \big\rangle\, b",
+    slope_of_tanh: r"g' = 1 - \tanh^2",
     gabor: r"g = e^{-u^2/2\sigma_u^2 \,-\, v^2/2\sigma_v^2} \,\big(a \cos 2\pi f u + b \sin 2\pi f u\big)",
     convolution: r"""
         Y = \sum_i K_i * Z_i

@@ -157,9 +157,6 @@ def test_a_smaller_picture_has_the_same_pixels(colours):
     assert len(small) <= len(as_png(opaque))
 
 
-TOO_LARGE = {"04_what_the_atoms_learn"}  # a notebook has at most 2 MB
-
-
 def test_a_notebook_is_no_burden():
     sizes = {text.stem: text.with_suffix(".ipynb").stat().st_size for text in notebooks.texts()}
-    assert {name for name, size in sizes.items() if size > 2e6} == TOO_LARGE
+    assert {name for name, size in sizes.items() if size > 2e6} == set()

@@ -501,6 +501,31 @@ MUTATIONS = {
         {"run.snapshots[step]": "run.snapshots[1]"},
         "test_atoms.py::test_the_step_slider_stops_at_the_snapshots_and_shows_them",
     ),
+    "show other atoms than the slider's": Mutation(
+        "course/widgets/atoms.py",
+        {"self.atoms[value]": "self.atoms[min(self.atoms)]"},
+        "test_atoms.py::test_the_slider_over_dictionaries_shows_the_one_it_says",
+    ),
+    "a Gabor by hand without its sine": Mutation(
+        "course/widgets/atoms.py",
+        {"[*place, 0.0, 1.0]": "[*place, 1.0, 1.0]", "[*place, 1.0, 0.0]": "[*place, 1.0, 1.0]"},
+        "test_atoms.py::test_a_gabor_by_hand_is_right_when_the_sliders_are",
+    ),
+    "phases go the long way round": Mutation(
+        "course/atoms.py",
+        {"spectrum.angle() + torch.pi, 2 * torch.pi) - torch.pi": "spectrum.angle(), 7)"},
+        "test_shipped_atoms.py::test_a_share_of_the_way_keeps_the_amplitudes_and_goes_the_short_way",
+    ),
+    "the figures of another fold": Mutation(
+        "course/atoms.py",
+        {"replace(one, fold=fold)": "replace(one, fold=0)"},
+        "test_shipped_atoms.py::test_ranges_go_over_the_folds",
+    ),
+    "learn from the pictures that are held out": Mutation(
+        "course/atoms.py",
+        {"every.pop(name)": "every[name]"},
+        "test_shipped_atoms.py::test_no_picture_is_learned_from_and_held_out",
+    ),
     "a stop gives another value than it says": Mutation(
         "course/widgets/panel.py",
         {"options=[(number(value), value) for": "options=[(number(value), -value) for"},

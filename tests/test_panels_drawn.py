@@ -23,7 +23,7 @@ from rlvebm_utils.course.csae import ConvEncoder, likeness
 from rlvebm_utils.course.plots.style import BLUE, GREEN, SKY, VERMILION
 from rlvebm_utils.course.plots.vae import number_places
 from rlvebm_utils.course.vae import Balls
-from rlvebm_utils.course.widgets.atoms import dictionary_panel, training_panel
+from rlvebm_utils.course.widgets.atoms import dictionary_panel, gabor_panel, training_panel
 from rlvebm_utils.course.widgets.conv import conv_codes_panel
 from rlvebm_utils.course.widgets.csae import growing_panel, tie_panel
 from rlvebm_utils.course.widgets.latent_ebm import energy_map_panel
@@ -261,32 +261,48 @@ def test_training():
         assert f"{name} {covers:.0f}" in panel.html
     for row, name in zip(at_rest(panel), kept, strict=True):
         for axes, step in zip(row, panel.stills[1], strict=True):
-            W = kept[name][step].numpy()
+            W = kept[name][step].numpy()[:, :9]  # at rest, nine of them
             look = (INK, 0, 1) if name == "digits" else (SIGNED, -1, 1)
-            assert same(axes.images[0].get_array(), sheet(W), *look)
+            assert same(axes.images[0].get_array(), sheet(W, 3), *look)
 
 
 def test_dictionaries():
-    learned = {"signed": {0.1: unit(1), 0.4: unit(2)}, "inked": {0.1: unit(3, 1), 0.4: unit(4, 1)}}
-    Y = {name: normal(6, 9, seed=9).double() for name in learned}
-    panel = dictionary_panel(
-        {name: {lam: Dictionary(W) for lam, W in one.items()} for name, one in learned.items()},
-        {"signed": (Y["signed"], False), "inked": (Y["inked"], True)},
-        {"note": {0.1: "low", 0.4: "high"}},
-        lam=0.1,
-    )
-    panel.controls["lam"].value = 0.4
+    learned = {0.1: {"signed": unit(1), "inked": unit(3, 1)}}
+    learned[0.4] = {"signed": unit(2), "inked": unit(4, 1)}
+    told = {0.1: {"non-zeros": "low"}, 0.4: {"non-zeros": "high"}}
+    images = {lam: ("a picture", normal(6, 9, seed=int(10 * lam))) for lam in learned}
+    panel = dictionary_panel(learned, told, label="λ", title="Drag", images=images)
+    panel.controls["value"].value = 0.4
     shown = tiles(panel)
     for name, colours, low in (("signed", SIGNED, -1), ("inked", INK, 0)):
-        W = learned[name][0.4].numpy()
         (pixels,) = pictures(shown[name])
-        assert same(pixels, sheet(W), colours, low, 1)
-        z = np.stack([lasso(W, y, 0.4, name == "inked") for y in Y[name].numpy()])
-        explained = 1 - np.sum((Y[name].numpy() - z @ W.T) ** 2) / np.sum(Y[name].numpy() ** 2)
-        assert f"{name}: {np.count_nonzero(z) / 6:.0f} atoms in use, {100 * explained:.0f} %" in (
-            panel.html
-        )
+        assert same(pixels, sheet(learned[0.4][name].numpy()), colours, low, 1)
+    (pixels,) = pictures(shown["a picture"])
+    image = images[0.4][1].numpy()
+    grey = np.rint(12 * np.clip(image / (3 * image.std(ddof=1)), -1, 1)) / 12
+    assert same(pixels, -grey, INK, -1, 1)
     assert "high" in panel.html and "low" not in panel.html
+
+
+def test_a_gabor_by_hand():
+    W = normal(36, 2, seed=5).double()
+    panel = gabor_panel(W)
+    panel.set(atom=1, theta=60, f=0.18, x=2.0, y=3.5, across=1.5, along=2.25)
+    atom = W[:, 1].numpy().reshape(6, 6) / np.abs(W[:, 1].numpy()).max()
+    row, column = np.mgrid[:6, :6]
+    x, y, theta = column - 2.0, row - 3.5, np.pi / 3
+    u, v = np.cos(theta) * x + np.sin(theta) * y, np.cos(theta) * y - np.sin(theta) * x
+    bell = np.exp(-(u**2) / (2 * 1.5**2) - v**2 / (2 * 2.25**2))
+    waves = [bell * np.cos(2 * np.pi * 0.18 * u), bell * np.sin(2 * np.pi * 0.18 * u)]
+    basis = np.stack(waves).reshape(2, -1).T
+    best = (basis @ np.linalg.lstsq(basis, atom.ravel(), rcond=None)[0]).reshape(6, 6)
+    expected = {"the atom": atom, "your Gabor function": best / np.abs(best).max()}
+    expected["what it leaves"] = atom - best
+    for title, values in expected.items():
+        (pixels,) = pictures(tiles(panel)[title])
+        assert same(pixels, values, SIGNED, -1, 1), title
+    r2 = 1 - ((atom - best) ** 2).sum() / ((atom - atom.mean()) ** 2).sum()
+    assert f"R² = {r2:.2f}" in panel.html
 
 
 # ---- code maps ----

@@ -93,24 +93,24 @@ def preprocessing(photo: Tensor, filtered: Tensor, f: Tensor, spectra: Mapping) 
 
 
 @style.styled
-def side_by_side(strokes: Tensor, gabors: Tensor, areas: Sequence[float]) -> None:
-    """All atoms from digits (left) and from photographs (right); areas: pixels that one covers."""
+def side_by_side(strokes: Tensor, gabors: Tensor) -> None:
+    """The first 64 atoms from digits (left) and from photographs (right)."""
     sheets = (
-        (strokes, 12, f"learned from digits: an atom covers {areas[0]:.0f} pixels"),
-        (gabors, 12, f"learned from photographs: an atom covers {areas[1]:.0f} pixels"),
+        (strokes[:, :64], 8, "learned from digits"),
+        (gabors[:, :64], 8, "learned from photographs: red +, blue −"),
     )
     title = "The same algorithm finds pen strokes in digits, and edges in photographs"
     words = (
-        f"Two sheets. Left, {strokes.shape[1]} atoms from digits: short bent or straight pen "
-        f"strokes, dark on white. Right, {gabors.shape[1]} atoms from photographs: short parallel "
+        "Two sheets of 64 atoms. Left, from digits: short bent or straight pen "
+        "strokes, dark on white. Right, from photographs: short parallel "
         "red and blue stripes, at all angles, most of them in one part of their tile."
     )
-    _two_sheets(sheets, title, words, height=5.0)
+    _two_sheets(sheets, title, words, height=4.9)
 
 
 def _two_sheets(sheets, title: str, words: str, height: float) -> None:
-    """Atoms side by side; sheets: two of (W, columns, title)."""
-    figure, axes = style.new_figure(1, 2, height=height)
+    """Atoms side by side; sheets: (W, columns, title) for each."""
+    figure, axes = style.new_figure(1, len(sheets), height=height)
     for ax, one in zip(axes, sheets, strict=True):
         _sheet(ax, *one)
     style.headline(figure, title)
@@ -137,8 +137,7 @@ def fits(W: Tensor, fit, chosen: Sequence[int]) -> None:
     style.show(
         figure,
         f"{len(chosen)} atoms, below each the Gabor function fitted to it, and the difference. R² "
-        f"from left to right: {values}. Where it is high the two look the same; the last atoms are "
-        "texture, or have something in two places.",
+        f"from left to right: {values}. Where it is high the two look the same.",
     )
 
 
@@ -162,7 +161,7 @@ def r2_curves(groups: Mapping[str, Tensor], threshold: float) -> None:
         f"R² > {threshold:g}: {shares[first]:.0f}% of the {first}, at most {shares[worst]:.0f}% "
         "of anything else"
     )
-    ax.legend(loc="lower left", fontsize=9)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
     told = ", ".join(f"{name} {share:.0f}%" for name, share in shares.items())
     style.show(
         figure, f"Share of patches whose best Gabor fit has an R² above {threshold:g}: {told}."
@@ -170,53 +169,88 @@ def r2_curves(groups: Mapping[str, Tensor], threshold: float) -> None:
 
 
 @style.styled
-def orientation_frequency(starts: Sequence) -> None:
-    """Every fitted atom as a point: direction = orientation of its wave, distance = frequency."""
-    figure, ax = style.new_figure(height=4.6, subplot_kw={"projection": "polar"})
-    shapes = zip(starts, (style.VERMILION, style.BLUE, style.GREEN), ("o", "s", "^"), strict=False)
-    for number, (fit, colour, mark) in enumerate(shapes, start=1):
-        ax.plot(
-            *(fit.orientation, fit.frequency, mark),
-            color=colour, ms=5, alpha=0.7, mew=0, label=f"start {number}",
-        )  # fmt: skip
-    ax.set(thetamin=0, thetamax=180, ylim=(0, 0.4), yticks=[0.1, 0.2, 0.3, 0.4])
-    ax.set_xticks(np.deg2rad(range(0, 181, 45)))
-    ax.tick_params(labelsize=9)
-    ax.set_xlabel("distance from the centre: frequency f, in cycles per pixel", labelpad=-40)
-    ax.set_title("angle: the direction in which the wave runs", fontweight="normal", fontsize=10)
-    ax.legend(loc="upper left", bbox_to_anchor=(0.98, 0.9), fontsize=9)
-    theta = torch.cat([fit.orientation for fit in starts])
-    f = torch.cat([fit.frequency for fit in starts])
-    sectors = torch.bincount((theta / torch.pi * 8).long().clamp(max=7), minlength=8)
+def orientation_frequency(theta: Tensor, f: Tensor, passed: tuple[Tensor, Tensor]) -> None:
+    """Of fitted atoms the directions θ (radians) in eighths of the half circle, and frequencies;
+    passed: (frequency, what the filter multiplies with there).
+    """
+    figure, (left, right) = style.new_figure(1, 2, height=3.5)
+    eighths = torch.bincount((theta / torch.pi * 8).long().clamp(max=7), minlength=8)
+    shares = 100 * eighths / len(theta)
+    left.bar(22.5 * np.arange(8) + 11.25, shares, width=20, color=style.VERMILION)
+    left.axhline(12.5, color=style.BLACK, lw=1, ls="--")
+    left.set(xlabel="direction θ of the wave, degrees", ylabel="share of the atoms, %")
+    left.set_xticks(range(0, 181, 45))
+    _subtitle(left, "dashed: an even spread, 12.5%")
+    width = 0.02
+    right.hist(f, bins=np.arange(0, 0.51, width), color=style.SKY, weights=[100 / len(f)] * len(f))
+    at, factor = passed
+    top = right.get_ylim()[1]
+    right.plot(at, 0.95 * top * factor / factor.max(), color=style.BLACK, lw=1.5)
+    right.set(xlabel="frequency f, cycles per pixel", ylabel="share of the atoms, %", xlim=(0, 0.5))
+    _subtitle(right, "black: the filter m(f), in any unit")
     low, high = f.quantile(0.1), f.quantile(0.9)
     style.headline(
         figure,
-        f"Every eighth of the half circle is covered; 80% of the frequencies lie between {low:.2f} "
-        f"and {high:.2f}"
-        if sectors.min() > 0
-        else f"{int((sectors == 0).sum())} of 8 sectors are empty",
+        f"Each eighth of the directions: {shares.min():.0f}% to {shares.max():.0f}%; most "
+        f"frequencies: {low:.2f} to {high:.2f}",
     )
     style.show(
         figure,
-        f"{len(theta)} atoms as points on a half circle. The eight sectors from 0° to 180° hold "
-        f"{', '.join(map(str, sectors.tolist()))} points; 80% of the frequencies lie between "
-        f"{low:.2f} and {high:.2f} cycles per pixel.",
+        f"Left: bars for eight equal ranges of directions from 0° to 180°, "
+        f"{', '.join(f'{share:.0f}%' for share in shares)} of {len(theta)} atoms. Right: a "
+        f"histogram of their frequencies, 80% between {low:.2f} and {high:.2f} cycles per pixel, "
+        "under the curve of the filter.",
     )
 
 
 @style.styled
-def pca_and_atoms(components: Tensor, W: Tensor, areas: Sequence[float]) -> None:
-    """The first principal components (columns) beside as many atoms; areas: pixels covered."""
-    sheets = (
-        (components, 10, f"principal components: one covers {areas[0]:.0f} pixels"),
-        (W, 10, f"atoms: one covers {areas[1]:.0f} pixels"),
-    )
-    title = "Principal components are waves across the whole patch, atoms are local"
+def locality(counts: Mapping[str, float], kinds: Mapping[str, float]) -> None:
+    """Pixels that one covers: of what is known beforehand (grey), and of atoms, as bars."""
+    figure, ax = style.new_figure(height=3.6)
+    both = counts | kinds
+    names = sorted(both, key=both.get)
+    colours = [style.VERMILION if name in kinds else style.GREY for name in names]
+    ax.barh(names, [both[name] for name in names], color=colours)
+    for row, name in enumerate(names):
+        ax.text(both[name] + 1, row, f"{both[name]:.0f}", va="center", fontsize=9)
+    ax.invert_yaxis()
+    ax.set(xlabel="pixels covered, of 144 (median)", xlim=(0, 150))
+    ax.set_title("Learned dictionaries (orange) among things that we know (grey)")
+    told = ", ".join(f"{name} {both[name]:.0f}" for name in names)
+    style.show(figure, f"Bars: pixels covered, of 144: {told}.")
+
+
+@style.styled
+def three_dictionaries(kinds: Mapping[str, Tensor]) -> None:
+    """The first 36 columns of each."""
+    sheets = [(W[:, :36], 6, name) for name, W in kinds.items()]
+    title = "Waves across the whole patch, and two kinds of edges"
     words = (
-        f"Left, the first {components.shape[1]} principal components: waves and checkerboards that "
-        "fill the patch, ever finer. Right, as many atoms: short edges in one place."
+        f"Three sheets of 36: {', '.join(kinds)}. The principal components are waves and "
+        "checkerboards that fill the patch, ever finer; the others are short edges in one place."
     )
     _two_sheets(sheets, title, words, height=3.5)
+
+
+@style.styled
+def ring_waves(vectors: Tensor, values: Tensor) -> None:
+    """Some eigenvectors (columns) of a covariance on a ring, and all its eigenvalues."""
+    figure, (left, right) = style.new_figure(1, 2, height=3.0, width_ratios=(1.6, 1))
+    colours = (style.VERMILION, style.BLUE, style.GREEN)
+    for j, colour in enumerate(colours):
+        left.plot(vectors[:, j] - 0.7 * j, "o-", color=colour, ms=3, lw=1.2)
+        left.axhline(-0.7 * j, color=style.GREY, lw=0.6)
+    left.set(xlabel="place on the ring", yticks=[])
+    _subtitle(left, "three of its eigenvectors, one under the other")
+    right.plot(values, "o", color=style.BLACK, ms=3)
+    right.set(xlabel="eigenvector, by size", ylabel="eigenvalue")
+    _subtitle(right, "in pairs: a sine and a cosine")
+    style.headline(figure, "A covariance that depends on distance alone has waves for eigenvectors")
+    style.show(
+        figure,
+        "Left: three eigenvectors of a covariance on a ring, sine waves with one, two and three "
+        "periods. Right: its eigenvalues, which come in equal pairs after the first.",
+    )
 
 
 @style.styled
@@ -225,7 +259,9 @@ def equal_budget(curves: Mapping[str, tuple[Tensor, Tensor]], at: float) -> None
     figure, ax = style.new_figure(height=3.8)
     read = {}
     styles = zip(
-        (style.VERMILION, style.BLUE, style.BLUE, style.GREY), ("o-", "-", "--", ":"), strict=True
+        (style.VERMILION, style.ORANGE, style.GREEN, style.BLUE, style.BLUE),
+        ("o-", "s-", "^-", "-", "--"),
+        strict=True,
     )
     for (name, (k, share)), (colour, line) in zip(curves.items(), styles, strict=False):
         ax.plot(k, 100 * share, line, color=colour, label=name, ms=4)
@@ -233,9 +269,9 @@ def equal_budget(curves: Mapping[str, tuple[Tensor, Tensor]], at: float) -> None
     ax.axvline(at, color=style.GREY, lw=1)
     ax.set(xlabel="numbers kept per patch", ylabel="explained variance, %")
     ax.set(xlim=(0, 40), ylim=(0, 100))
-    ax.legend(loc="lower right", fontsize=9.5)
-    first, *rest = (f"{value:.0f}% ({name})" for name, value in read.items())
-    ax.set_title(f"{at:g} numbers a patch explain {first}, {', '.join(rest)}")
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9.5)
+    first, *_, last = (f"{value:.0f}% ({name})" for name, value in read.items())
+    ax.set_title(f"{at:g} numbers a patch explain from {first} to {last}")
     told = ", ".join(f"{name} {value:.0f}%" for name, value in read.items())
     style.show(
         figure,
@@ -246,16 +282,16 @@ def equal_budget(curves: Mapping[str, tuple[Tensor, Tensor]], at: float) -> None
 
 @style.styled
 def twins(photo: Tensor, twin: Tensor, W: Tensor, W_twin: Tensor, shares: Sequence[float]) -> None:
-    """A photograph and its twin with random phases; below, 60 atoms learned from each."""
-    figure, axes = style.new_figure(2, 2, height=5.4, height_ratios=(1.6, 1))
-    names = ("a photograph, filtered", "the same amplitudes, random phases")
+    """A photograph and its twin with random phases; below, 24 atoms learned from each."""
+    figure, axes = style.new_figure(2, 2, height=5.6, height_ratios=(1.9, 1))
+    names = ("a photograph, filtered (a part of it)", "the same amplitudes, random phases")
     for ax, image, name in zip(axes[0], (photo, twin), names, strict=True):
         size = 3 * float(photo.std())
         ax.imshow(image, cmap="gray", vmin=-size, vmax=size)
         ax.set_axis_off()
         _subtitle(ax, name)
     for ax, atoms, share in zip(axes[1], (W, W_twin), shares, strict=True):
-        _sheet(ax, atoms[:, :60], 15, f"60 atoms learned from such: {share:.0%} have R² > 0.7")
+        _sheet(ax, atoms[:, :24], 8, f"24 atoms learned from such: {share:.0%} have R² > 0.7")
     style.headline(
         figure,
         f"Same spectrum, same algorithm: {shares[0]:.0%} Gabors with the phases, {shares[1]:.0%} "

@@ -1,38 +1,65 @@
-"""Two sliders over learned atoms: one through the steps of learning, one over λ."""
+"""Sliders over learned atoms, and a Gabor function to fit by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...learning import LearnedDictionary
-from ...solvers import fista
-from ..plots.atoms import sheet
-from .panel import Scene, SliderPanel, stops
+from ..gabor import gabor
+from ..plots.atoms import sheet, squares
+from .panel import Scene, SliderPanel, linear_slider, picker, stops
 from .parts import Picture, number
 
 COLUMNS, SHOWN = 8, 64  # of the sheets
+STILL_COLUMNS = 3  # at rest
 
 
-def covered(W: torch.Tensor) -> torch.Tensor:
+def covered(W: Tensor) -> Tensor:
     """How many pixels an atom covers, (Σw²)² / Σw⁴: k for k equal pixels, and smooth in between."""
     return W.square().sum(0).square() / W.pow(4).sum(0)
 
 
-def _sheet(W: torch.Tensor, title: str) -> Picture:
-    """A picture of many tiles, and therefore a large one."""
-    return Picture(sheet(W, COLUMNS, SHOWN), title, signed=bool((W < 0).any()), width=400)
+@dataclass(frozen=True)
+class Sheet:
+    """Atoms (columns of W) as a picture of many tiles; nine of them in the figure at rest, where
+    more would be too small to be seen.
+    """
+
+    W: Tensor
+    title: str
+    still: bool = True
+
+    height = 1.0
+
+    def _picture(self, columns: int, count: int) -> Picture:
+        signed = bool((self.W < 0).any())
+        return Picture(sheet(self.W, columns, count), self.title, signed=signed, width=400)
+
+    def html(self) -> str:
+        """What the panel shows."""
+        return self._picture(COLUMNS, SHOWN).html()
+
+    def plot(self, axes) -> None:
+        """The same with matplotlib, for the figure at rest."""
+        self._picture(STILL_COLUMNS, STILL_COLUMNS**2).plot(axes)
 
 
 def training_panel(
-    runs: Mapping[str, LearnedDictionary], *, title: str = "Drag the step: atoms appear"
+    runs: Mapping[str, LearnedDictionary],
+    notes: Mapping[str, Mapping[int, str]] | None = None,
+    *,
+    title: str = "Drag the step: atoms appear",
 ) -> SliderPanel:
     """A slider through the steps of learning, over the snapshots that the runs have kept.
 
     runs: what was learned from → the run; all with snapshots at the same steps, from 1 on, where
-    the slider stops.
+    the slider stops. notes: read-out → {step: text}.
     """
     if not runs:
         raise ValueError("runs: expected at least one, got none")
@@ -42,7 +69,7 @@ def training_panel(
             raise ValueError(f"runs[{name!r}]: expected the snapshots of the first run, got others")
     if len(steps) < 2 or steps[0] < 1:
         raise ValueError(f"runs: expected at least two snapshots from step 1 on, got {steps}")
-    return _Training(runs).panel(
+    return _Training(runs, notes or {}).panel(
         {"step": stops(steps, steps[0], label="step")},
         title=title,
         headline=f"{list(runs)[-1]}: pixels an atom covers",
@@ -53,26 +80,28 @@ def training_panel(
 class _Training(Scene):
     """Atoms after a step."""
 
-    def __init__(self, runs: Mapping[str, LearnedDictionary]):
-        self.runs = runs
+    def __init__(self, runs: Mapping[str, LearnedDictionary], notes):
+        self.runs, self.notes = runs, notes
 
     def compute(self, step):
         return {"atoms": {name: run.snapshots[step] for name, run in self.runs.items()}}
 
     def draw(self, a):
-        return [_sheet(W, name) for name, W in a["atoms"].items()]
+        return [Sheet(W, name) for name, W in a["atoms"].items()]
 
     def readouts(self, a):
-        return {
+        shown = {
             f"{name}: pixels an atom covers": f"{float(covered(W).median()):.0f}"
             for name, W in a["atoms"].items()
         }
+        return shown | {label: texts[a["step"]] for label, texts in self.notes.items()}
 
     def alt(self, a):
         covers = ", ".join(
             f"{name} {float(covered(W).median()):.0f}" for name, W in a["atoms"].items()
         )
-        return f"after step {a['step']} an atom covers, in pixels: {covers}."
+        more = "".join(f"; {label} {texts[a['step']]}" for label, texts in self.notes.items())
+        return f"after step {a['step']} an atom covers, in pixels: {covers}{more}."
 
 
 def _spread(steps: list[int], count: int) -> list[int]:
@@ -82,76 +111,131 @@ def _spread(steps: list[int], count: int) -> list[int]:
 
 
 def dictionary_panel(
-    learned: Mapping[str, Mapping[float, object]],
-    samples: Mapping[str, tuple[torch.Tensor, bool]],
-    notes: Mapping[str, Mapping[float, str]],
+    atoms: Mapping[float, Mapping[str, Tensor]],
+    told: Mapping[float, Mapping[str, str]],
     *,
-    lam: float,
-    title: str = "Drag λ: other prices, other atoms",
+    label: str,
+    title: str,
+    images: Mapping[float, tuple[str, Tensor]] | None = None,
 ) -> SliderPanel:
-    """A λ slider over dictionaries that were learned at a few λ.
+    """A slider over dictionaries that were learned beforehand; it begins at the first of them.
 
-    learned: name → {λ: dictionary}, the same λ for all names. samples: name → (samples (N, d) that
-    nothing was learned from, whether codes are ≥ 0), coded here with all the dictionaries, so that
-    the slider, which stops at these λ, only looks the outcome up. notes: read-out → {λ: text}.
+    atoms: value → {name: atoms (d, n)}, with the same names for all values. told: value →
+    {read-out: text}, the first of which is said at the slider. images: value → (title, an image
+    about zero), shown before the atoms.
     """
-    grid = sorted(next(iter(learned.values())))
-    for name, dictionaries in learned.items():
-        if sorted(dictionaries) != grid:
-            raise ValueError(f"learned[{name!r}]: expected λ {grid}, got {sorted(dictionaries)}")
-        if name not in samples:
-            raise ValueError(f"samples: expected some for {name!r}, got none")
-    slider = stops(grid, lam, label="λ")
-    return _Prices(learned, samples, notes).panel(
-        {"lam": slider},
+    values = list(atoms)
+    if len(values) < 2 or values != sorted(values):
+        raise ValueError(f"atoms: expected at least two values, rising, got {values}")
+    for name, given in (("told", told), ("images", atoms if images is None else images)):
+        if list(given) != values:
+            raise ValueError(f"{name}: expected the values {values}, got {list(given)}")
+    if any(list(atoms[v]) != list(atoms[values[0]]) for v in values):
+        raise ValueError("atoms: expected the same names for all values, got others")
+    return _Kept(atoms, told, images or {}, label).panel(
+        {"value": stops(values, values[0], label=label)},
         title=title,
-        headline=next(iter(notes)),
-        stills=("lam", grid),
+        headline=next(iter(told[values[0]])),
+        stills=("value", [values[i] for i in _five(len(values))]),
     )
 
 
-class _Prices(Scene):
-    """Atoms learned at a λ, and samples coded with them."""
+def _five(count: int) -> list[int]:
+    """At most five places: the first ones, and the last."""
+    return [*range(count - 1)][:4] + [count - 1]
 
-    def __init__(self, learned, samples, notes):
-        self.learned, self.notes = learned, notes
-        self.coded = {
-            name: {lam: _coded(one, lam, *samples[name]) for lam, one in dictionaries.items()}
-            for name, dictionaries in learned.items()
-        }
 
-    def compute(self, lam):
-        use, explained = zip(*(coded[lam] for coded in self.coded.values()), strict=True)
-        return {
-            "use": dict(zip(self.learned, use, strict=True)),
-            "explained": dict(zip(self.learned, explained, strict=True)),
-        }
+class _Kept(Scene):
+    """Atoms at a value of the slider, and what was measured of them."""
+
+    def __init__(self, atoms, told, images, label):
+        self.atoms, self.told, self.images, self.label = atoms, told, images, label
+
+    def compute(self, value):
+        return {"atoms": self.atoms[value]}
 
     def draw(self, a):
-        learned = self.learned.items()
-        return [_sheet(dictionaries[a["lam"]].W, name) for name, dictionaries in learned]
+        sheets = [Sheet(W, name) for name, W in a["atoms"].items()]
+        if a["value"] not in self.images:
+            return sheets
+        title, image = self.images[a["value"]]
+        size = 3 * float(image.std())
+        few = (image / size).clamp(-1, 1).mul(12).round() / 12  # as many greys as can be told apart
+        return [Picture(-few, title, limits=(-1, 1), width=400), *sheets]
 
     def readouts(self, a):
-        names, explained = list(self.learned), a["explained"]
-        shown = {f"{name}: atoms in use": f"{a['use'][name]:.0f}" for name in names}
-        shown |= {f"{name}: explained": f"{100 * explained[name]:.0f} %" for name in names}
-        return shown | {label: texts[a["lam"]] for label, texts in self.notes.items()}
+        return self.told[a["value"]]
 
     def alt(self, a):
-        each = "; ".join(
-            f"{name}: {a['use'][name]:.0f} atoms in use, {100 * a['explained'][name]:.0f} % "
-            "explained"
-            for name in self.learned
+        told = "; ".join(f"{label} {text}" for label, text in self.readouts(a).items())
+        return f"{self.label} = {number(a['value'])}: {told}."
+
+
+def gabor_panel(
+    atoms: Tensor, *, title: str = "Drag a wave and its bell over an atom"
+) -> SliderPanel:
+    """Sliders for a Gabor function on a chosen atom: centre, direction, frequency, two widths.
+
+    atoms: columns (side², n), of which one is picked. The two amplitudes are the best ones. The
+    function begins at the middle of the first atom.
+    """
+    if atoms.ndim != 2 or math.isqrt(len(atoms)) ** 2 != len(atoms):
+        raise ValueError(f"atoms: expected columns of side² pixels, got {tuple(atoms.shape)}")
+    side = math.isqrt(len(atoms))
+    place = squares(atoms[:, :1].double())[0].square()
+    x, y = (float(place.sum(axis) @ torch.arange(side).double()) for axis in (0, 1))
+    x, y = (round(2 * v / float(place.sum())) / 2 for v in (x, y))  # to half a pixel
+    return _ByHand(squares(atoms)).panel(
+        {
+            "atom": picker([f"atom {j + 1}" for j in range(atoms.shape[1])], label="which"),
+            "theta": linear_slider(0, 175, 0, label="direction θ, degrees", step=5, digits=0),
+            "f": linear_slider(0, 0.5, 0.12, label="frequency f", step=0.02),
+            "x": linear_slider(0, side - 1, x, label="centre, column", step=0.5, digits=1),
+            "y": linear_slider(0, side - 1, y, label="centre, row", step=0.5, digits=1),
+            "across": linear_slider(0.5, 6, 2, label="width across σu", step=0.25),
+            "along": linear_slider(0.5, 6, 2, label="width along σv", step=0.25),
+        },
+        title=title,
+        headline="R²",
+        stills=("theta", [0, 45, 90, 135]),
+    )
+
+
+class _ByHand(Scene):
+    """An atom, a Gabor function with the best amplitudes, and what it leaves."""
+
+    def __init__(self, tiles: Tensor):
+        self.tiles, self.side = tiles.double(), tiles.shape[-1]
+
+    def compute(self, atom, theta, f, x, y, across, along):
+        target = self.tiles[atom]
+        place = [x, y, math.radians(theta), f, math.log(across), math.log(along)]
+        table = torch.tensor([[*place, 1.0, 0.0], [*place, 0.0, 1.0]], dtype=torch.float64)
+        basis = gabor(table, self.side).flatten(1)
+        # f = 0 has no sine: a small ridge in place of a system that cannot be solved.
+        gram = basis @ basis.T + 1e-9 * torch.eye(2, dtype=torch.float64)
+        fitted = torch.linalg.solve(gram, basis @ target.flatten()) @ basis
+        left = target - fitted.view_as(target)
+        share = 1 - left.square().sum() / (target - target.mean()).square().sum()
+        size = (
+            fitted.abs().max().clamp(min=1e-12)
+        )  # shown at full contrast, however little it helps
+        shown = {"target": target, "fitted": (target - left) / size, "left": left}
+        return {**shown, "r2": float(share)}
+
+    def draw(self, a):
+        named = {"the atom": "target", "your Gabor function": "fitted", "what it leaves": "left"}
+        return [Picture(a[key], name, signed=True, width=240) for name, key in named.items()]
+
+    def readouts(self, a):
+        return {"R²": f"{a['r2']:.2f}"}
+
+    def alt(self, a):
+        return (
+            f"Atom {a['atom'] + 1} and a Gabor function with θ = {a['theta']:.0f}°, "
+            f"f = {a['f']:.2f}, centre at column {a['x']:.1f} and row {a['y']:.1f}, widths "
+            f"{a['across']:.2f} and {a['along']:.2f}: R² = {a['r2']:.2f}."
         )
-        more = "".join(f"; {label} {texts[a['lam']]}" for label, texts in self.notes.items())
-        return f"at λ = {number(a['lam'], 2)} {each}{more}."
 
 
-def _coded(dictionary, lam: float, Y: torch.Tensor, nonnegative: bool) -> tuple[float, float]:
-    """Of samples Y: how many atoms a code uses, and the share of Y that they explain."""
-    z = fista(dictionary, Y, lam, nonnegative=nonnegative, tol=1e-3).z
-    error = (Y - dictionary.decode(z)).square().sum() / Y.square().sum()
-    return float((z != 0).double().sum(1).mean()), 1 - float(error)
-
-
-__all__ = ["covered", "dictionary_panel", "training_panel"]
+__all__: Sequence[str] = ["covered", "dictionary_panel", "gabor_panel", "training_panel"]
