@@ -81,8 +81,8 @@ def test_kernels_are_held_against_every_place(ask):
 def test_the_page_finds_the_code_of_least_energy(ask, lam):
     asked, Y = given(20, lam)
     body = (
-        "const table = overlaps(given.K, 9);"
-        "return [...convolutionalCode(given.K, 9, table, Float64Array.from(given.Y), 20, given.lam)];"
+        "const [table, Y] = [overlaps(given.K, 9), Float64Array.from(given.Y)];"
+        "return [...convolutionalCode(given.K, 9, table, Y, 20, given.lam)];"
     )
     Z = torch.tensor(ask(body, asked)).double().reshape(6, 12, 12)
     best = fista(CONV, Y, lam, tol=1e-8)
@@ -109,7 +109,6 @@ def test_how_far_a_code_is_from_the_moved_one(ask):
     moved = [0, 0, 0, 0, 0, 2, 0, 1, 0]
     cases = [[a, moved, 1, 1], [a, a, 0, 0], [a, moved, 0, 0], [a, [0] * 9, 3, 0]]
     assert ask(body, cases) == pytest.approx([0, 0, 2**0.5, 0])
-    assert ask(body, [[[0] * 9, a, 0, 0]])[0] is None or True  # NaN: no old code
 
 
 # ---- the page ----

@@ -1,7 +1,7 @@
 """Learn the kernels of notebook 05, ``python -m tools.families``, and keep them.
 
 One to 64 kernels, codes of both signs and codes ≥ 0, three or six starts, other prices where there
-is one kernel or four, colour in three kinds of channels: a quarter of an hour, on one core. They
+is one kernel or four, colour in two kinds of channels: a quarter of an hour, on one core. They
 are computed once, by the package's own ``learn_kernels`` in single precision, and shipped in
 ``rlvebm_utils/course/families.npz`` (a byte a number) with what made them and as they were after
 half of the training; a test learns some of them again.
@@ -24,7 +24,7 @@ from rlvebm_utils.course.families import FILE, STEPS, Training
 from rlvebm_utils.course.settled import length
 
 COMMAND = "python -m tools.families"
-PRICES = (0.5, 2.0, 4.0)  # beside families.LAM
+PRICES = {1: (0.5, 2.0, 4.0), 4: (2.0,)}  # beside families.LAM, by the number of kernels
 
 
 def trainings() -> list[Training]:
@@ -37,7 +37,8 @@ def trainings() -> list[Training]:
     ]
     kept += [
         Training(n, lam, sign, seed)
-        for n, lam, sign, seed in itertools.product((1, 4), PRICES, signs, range(3))
+        for n, prices in PRICES.items()
+        for lam, sign, seed in itertools.product(prices, signs, range(3))
     ]
     return kept + [
         Training(16, seed=seed, channels=channels)

@@ -23,13 +23,14 @@ import jupytext
 import nbformat
 from tqdm import tqdm
 
-from rlvebm_utils.course import autoencoders, balls, trainings
+from rlvebm_utils.course import autoencoders, balls, families, trainings
 from rlvebm_utils.course.settled import ELSEWHERE, VARIABLE
 from tools.notebooks import FOLDER, execute, texts
 
 TIMES = 4
 # Written by tools/NAME.py
-SHIPPED = {one.__name__.rpartition(".")[2]: one.FILE for one in (autoencoders, balls, trainings)}
+_MODULES = (autoencoders, balls, families, trainings)
+SHIPPED = {one.__name__.rpartition(".")[2]: one.FILE for one in _MODULES}
 
 
 @dataclass(frozen=True)

@@ -199,18 +199,13 @@ def family_panel(
 
 
 def price_panel(
-    load: Callable[[float, int, bool, int], ConvDictionary],
-    prices: Sequence[float],
-    sizes: Sequence[int],
-    starts: int,
+    load: Callable[[float, bool, int], ConvDictionary], prices: Sequence[float], starts: int
 ) -> SliderPanel:
-    """A slider over λ. load(λ, n, nonnegative, start) → the kernels."""
+    """A slider over λ. load(λ, nonnegative, start) → the kernels."""
     names = [f"start {k + 1}" for k in range(starts)]
-    counts = ["1 kernel" if n == 1 else f"{n} kernels" for n in sizes]
-    return _Families(lambda lam, n, positive, start: load(lam, sizes[n], positive, start)).panel(
+    return _Families(lambda lam, positive, start: load(lam, positive, start)).panel(
         {
             "lam": stops(prices, prices[1], label="λ"),
-            "n": picker(counts, label="how many"),
             "positive": check_box(POSITIVE, True),
             "start": picker(names, label="noise"),
         },
