@@ -637,7 +637,7 @@ for lam in (1.0, 2.0):
 # %% [markdown]
 # The price matters. One kernel is never an edge at λ = 1 or less, and always at λ = 4: at a high price only what is strong pays, and that is edges. A centre-surround comes in at most one of three starts at each
 # price; the split of the photographs decides which. And four kernels with codes ≥ 0 have **pairs of opposite edges at λ = 2, in all three starts**, and with signed codes in none. So the lecture's two polarities are there,
-# at a price that suits four kernels, and they need codes ≥ 0. (Its figure came with an encoder. That alone does not make them: the auto-encoder of [notebook 6](06_convolutional_sparse_autoencoder.ipynb) has signed codes as well.)
+# at a price that suits four kernels, and they need codes ≥ 0. (Its figure came with an encoder. Whether an encoder adds to this is not tested here.)
 #
 # ## 4 · Colour
 #
@@ -679,7 +679,7 @@ draw.colour(dictionary.K, Z, scene, dictionary.decode(Z))
 # %% [markdown]
 # So the maps are nearly empty, as in the lecture's figure 7, and this is *not* true of any kernels: noise needs several times as many non-zeros for the same error.
 #
-# An image is its grey part (the mean over the channels) and its colour (the rest); their squared norms add up. **Predict:** at λ = 1 the code leaves about a tenth of the grey part unexplained. What does it leave of the colour: less, as much, or much more?
+# An image is its grey part (the mean over the channels) and its colour (the rest); their squared norms add up. **Predict:** at λ = 1 the code leaves about an eighth of the grey part unexplained. What does it leave of the colour: less, as much, or much more?
 #
 # <details><summary>Answer</summary>
 #

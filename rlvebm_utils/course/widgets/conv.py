@@ -164,7 +164,7 @@ class _Families(Scene):
         return {"K": K, "labels": label_kernels(K)}
 
     def draw(self, a):
-        return [KernelSheet(a["K"], a["labels"], f"kernels: {len(a['K'])}")]
+        return [KernelSheet(a["K"], a["labels"], "the kernels")]
 
     def readouts(self, a):
         kinds = [label.kind for label in a["labels"]]
@@ -194,7 +194,7 @@ def family_panel(
         },
         title="Drag the number of kernels: what do they become?",
         headline="directions (of 8 bins)",
-        stills=("n", [n for n in sizes if n in (1, 2, 4, 16)] or list(sizes[:3])),
+        stills=("n", [n for n in sizes if n in (1, 2, 4, 8)] or list(sizes[:3])),
     )
 
 
