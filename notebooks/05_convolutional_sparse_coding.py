@@ -452,13 +452,17 @@ def system(Z, Y, side=9):
 
 
 # %%
-train = families.pieces(seed=0)[0][:40]
-K, energies = noise(families.load(Training(4)), seed=0).K, []
+train, held_out_pieces = families.pieces(seed=0)
+first = noise(families.load(Training(4)), seed=0).K
+K, energies = first, []
 for _ in range(12):
-    codes = encode_images(ConvDictionary(K), train, lam=1.0, tol=1e-4)
+    codes = encode_images(ConvDictionary(K), train[:40], lam=1.0, tol=1e-4)
     energies.append(float(codes.energy.mean()))
-    K = update(*system(codes.z, train))
+    K = update(*system(codes.z, train[:40]))
 draw.learned(K, energies)
+for name, one in (("noise", first), ("yours", K)):
+    E = encode_images(ConvDictionary(one), held_out_pieces, lam=1.0, tol=1e-4).energy.mean()
+    print(f"mean energy of 20 held-out pieces, {name}: {float(E):.0f}")
 
 # %% [markdown]
 # The package's `learn_kernels` does the same, with fewer steps on more pieces: a batch of 4 of 400 pieces at a time, the sums $A$ and $B$ of older batches fading, and a small step down the slope in the place of the
@@ -734,7 +738,7 @@ drag.colour_panel(levels, scenes["coffee"][1])
 # <details><summary>Answer</summary>
 #
 # Those whose kernel fits this image worst at its best place. A map can only be in use while some correlation of its kernel with the residual reaches λ. Here maps 1, 2 and 7 go first, and 3 and 5 last: the cell below the panel compares
-# when each map becomes empty with its kernel's best match. The order is nearly the same; a map goes a little before its best match, since other kernels explain a part of it.
+# when each map becomes empty with its kernel's best match. (The panel draws each non-zero three pixels wide.) The order is nearly the same; a map goes a little before its best match, since other kernels explain a part of it.
 #
 # </details>
 

@@ -17,6 +17,7 @@ SPLITS = [
     ("01_regularized_latent_ebm", "y_train", "y", 1000),
     ("02_sparse_coding_fista", "Y_train", "Y_test", 1000),
     ("03_lista", "Y_train", "Y_test", 500),
+    ("05_convolutional_sparse_coding", "train", "held_out_pieces", 20),
     ("06_convolutional_sparse_autoencoder", "train", "held_out", 20),
     ("06_convolutional_sparse_autoencoder", "X_train", "X_test", 1000),
     ("07_vae_fuzzy_balls", "Y_all", "new", 1000),

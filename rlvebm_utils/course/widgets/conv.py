@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...conv import ConvDictionary
@@ -83,7 +84,7 @@ class _Path(Scene):
         return [
             Picture(self.y.numpy(), "image Y", still=False, **look),
             Picture(a["reconstruction"], "Σ K * Z", **look),
-            Strip(a["maps"], counts, "code maps Z", **maps),
+            Strip(wide(a["maps"]), counts, "code maps Z", **maps),
         ]
 
     def readouts(self, a: dict) -> dict:
@@ -101,6 +102,13 @@ class _Path(Scene):
             f"{100 * a['nonzeros']:.2f} % of the entries of the {len(a['maps'])} code maps are not "
             f"zero, the squared error is {100 * a['error']:.0f} % of the image's."
         )
+
+
+def wide(maps: np.ndarray) -> Tensor:
+    """Maps (n, p, q) to be seen: each entry is three pixels wide, and the stronger one wins."""
+    z = torch.as_tensor(maps)
+    above, below = (F.max_pool2d((s * z).clamp(min=0)[:, None], 3, 1, 1)[:, 0] for s in (1, -1))
+    return torch.where(above >= below, above, -below)
 
 
 # ---- families of kernels ----
