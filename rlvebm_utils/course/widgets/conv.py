@@ -182,7 +182,13 @@ class _Families(Scene):
 
     def alt(self, a):
         names = ", ".join(short(label) for label in a["labels"])
-        return f"{len(a['K'])} kernels of 9 by 9, light above zero and dark below: {names}."
+        how = ["codes ≥ 0" if a["positive"] else "signed codes", f"start {a['start'] + 1}"]
+        how += [f"λ = {a['lam']:g}"] if "lam" in a else []
+        how += [HALF] if a.get("half") else []
+        told = (
+            f"{len(a['K'])} kernels of 9 by 9, light above zero and dark below ({', '.join(how)})"
+        )
+        return f"{told}: {names}."
 
 
 POSITIVE, HALF = "codes ≥ 0", "after half of the training"
