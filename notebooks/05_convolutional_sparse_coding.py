@@ -9,32 +9,35 @@
 # %% [markdown]
 # # 5 · Convolutional sparse coding
 #
-# **You will take whole photographs apart with a handful of small kernels that are used at every place, learn such kernels from one to sixty-four at a time, and
-# measure what they become: spots, edges, bars, gratings.**
+# **You will write the convolutional model yourself (the sum, its adjoint, its Lipschitz constant, the update of its kernels), stamp an image together by hand, learn one to sixty-four kernels
+# from photographs, and judge what they become by a rule that was tried on known shapes first.**
 #
 # *Open in Colab: here, after you publish (`make address TO=owner/name`).*
 #
 # **After this notebook you can**
 #
 # - write an image as a sum of feature maps convolved with kernels, and that sum as a matrix;
-# - say which of the two is the dictionary and which the code;
-# - explain why the code moves with the image;
-# - learn kernels from photographs, and tell by numbers what they look like.
+# - write its adjoint and its Lipschitz constant, and run ISTA with your own three functions;
+# - say which of the two is the dictionary and which the code, and why the code moves with the image;
+# - derive and run an update of the kernels;
+# - tell by numbers what learned kernels look like, and how often such a rule is wrong.
 #
-# **You need** [notebook 2](02_sparse_coding_fista.ipynb): energy, FISTA, the duality gap. **Time** 40 minutes to read; all cells together run in about a minute.
+# **You need** [notebook 2](02_sparse_coding_fista.ipynb): energy, shrinkage, ISTA and FISTA, the duality gap. **Time** 60 minutes with the exercises; all cells together run in about a minute and a half.
 #
 # This notebook follows the part on convolutional sparse coding of Yann LeCun's lecture
 # [*Regularized Latent Variable Energy Based Models*](https://atcold.github.io/NYU-DLSP20/en/week08/08-2/) (NYU, 2020). Wherever it says «the lecture says», it means the
-# notes that Henry Steinitz, Rutvi Malaviya and Aathira Manoj took there. Each statement is measured here; the cell's last line tells what came out.
+# notes that Henry Steinitz, Rutvi Malaviya and Aathira Manoj took there. Each statement is measured here; a card under the cell tells what came out.
 #
 # | symbol | meaning | in code |
 # |---|---|---|
 # | $Y$ | an image; a batch of them has one more axis in front | `Y` |
-# | $K_i$ | the kernels, 9 × 9 pixels each, $i = 1 \dots n$ | `K`, shape (n, 9, 9) |
+# | $K_i$ | the *kernels*, 9 × 9 pixels each, $i = 1 \dots n$; the lecture calls them filters | `K`, shape (n, 9, 9) |
 # | $Z_i$ | the *feature maps*: $Z_i$ says where, and how strongly, $K_i$ is used | `Z`, shape (n, h − 8, w − 8) |
-# | $*$ | convolution | |
-# | $\lambda \ge 0$ | the price of using a kernel somewhere | `lam` |
+# | $*$, $\star$ | convolution; correlation, which does not turn the kernel round | |
+# | $\lambda \ge 0$ | the price per unit of code | `lam` |
 # | $W$ | the matrix that does the same as the kernels | `W` |
+# | $R$ | a residual: what is not explained yet | `R` |
+# | $L$ | the Lipschitz constant: the largest eigenvalue of $W^\top W$ | `L` |
 
 # %%
 # On Colab this fetches the helper package; anywhere else it does nothing.
@@ -52,27 +55,33 @@ if importlib.util.find_spec("rlvebm_utils") is None:
 
 # %%
 import torch
+import torch.nn.functional as F
 
-from rlvebm_utils import ConvDictionary, Dictionary, fista, label_kernels, learn_kernels
+from rlvebm_utils import ConvDictionary, encode_images, energy, fista, lambda_max, soft_threshold
+from rlvebm_utils.conv_learning import kernel_noise
+from rlvebm_utils.course import families, kernels
 from rlvebm_utils.course.claims import claim
-from rlvebm_utils.course.data import extract_patches, load_photographs, local_contrast
-from rlvebm_utils.course.kernels import colour_share, orientation_bins
+from rlvebm_utils.course.exercises import your_turn
+from rlvebm_utils.course.families import Training
 from rlvebm_utils.course.plots import conv as draw
 from rlvebm_utils.course.plots.diagrams import show_diagram
-from rlvebm_utils.course.widgets.conv import conv_codes_panel
+from rlvebm_utils.course.widgets import conv as drag
+from rlvebm_utils.course.widgets.stamp import codes_of, stamp_page
 
+# %%
 torch.set_default_dtype(torch.float64)  # so that the printed digits are the same everywhere
 
 # %% [markdown]
 # ## 1 · The same edge at a thousand places
 #
 # Six photographs, free to use. Light and shade say little about what there is to see, so we look at the *local contrast*: each pixel less the mean around it, in
-# units of how much the surroundings vary.
+# units of how much the surroundings vary. Kernels are learned from four of the photographs; the two others are *held out*. There are three such splits, another pair each time.
 
 # %%
-photos = load_photographs(dtype=torch.float64)
-contrast = {name: local_contrast(image) for name, image in photos.items()}  # 8 pixels are trimmed
-draw.photograph(photos["camera"][8:-8, 8:-8], contrast["camera"])
+learned_from, held_out = families.photographs(seed=0)
+print("held out:", ", ".join(held_out))
+photo = families.load_photographs(dtype=torch.float64)["camera"]
+draw.photograph(photo[8:-8, 8:-8], held_out["camera"])  # 8 pixels are trimmed
 
 # %% [markdown]
 # Ordinary sparse coding needs one atom for every edge **at every place**. For an image of 500 × 500 pixels that is a matrix with 250 000 rows. But an edge is an edge,
@@ -82,365 +91,727 @@ draw.photograph(photos["camera"][8:-8, 8:-8], contrast["camera"])
 #
 # $$Y = \sum_i K_i * Z_i .$$
 #
-# A convolution with a map of few non-zeros is easy to say in words: at each non-zero, put down a copy of the kernel, times that number.
+# Written out, with $x$ and $p$ for places (row and column):
+#
+# $$Y(x) = \sum_i \sum_p K_i(p)\, Z_i(x - p) .$$
+#
+# In words: at each non-zero of a map, put down a copy of its kernel, times that number, as with a stamp. Where stamps overlap, they add up.
 
 # %%
 show_diagram("conv_sum")
 
 # %% [markdown]
-# In code:
+# **Your turn.** Write this sum. `K` holds kernels (n, a, a), `Z` maps (n, p, q). An entry of `Z` is a place where the whole kernel lies inside the image (a *valid* code), so the image has
+# $p + a - 1$ rows and $q + a - 1$ columns. (`Z.nonzero().tolist()` lists the places.) The cells below use your function; until you have written it, they use ours.
 
-
-# %%
-def put_down(K, Z):
-    n, p, q = Z.shape
-    Y = torch.zeros(p + 8, q + 8)
-    for i, row, column in Z.nonzero().tolist():
-        Y[row : row + 9, column : column + 9] += Z[i, row, column] * K[i]
-    return Y
-
-
-# %% [markdown]
-# An entry of $Z$ stands for a place where the whole kernel lies inside the image: that is why a map is 8 pixels smaller than the image, and nothing has to be made up
-# beyond the border.
-#
-# To see it work we need kernels. Learn eight of them now, from 400 pieces of the photographs; how is the subject of section 3. Then FISTA finds the code of one piece.
-
-# %%
-pieces = extract_patches(contrast, size=40, count=400, seed=0).reshape(-1, 40, 40)
-eight = [learn_kernels(pieces, 8, lam=2.5, steps=200, seed=seed).dictionary for seed in range(3)]
-conv = eight[0]
-Y = contrast["camera"][84:148, 196:260]  # part of a face
-code = fista(conv, Y, lam=1.0)
-print(
-    f"{conv}\nrelative gap below {1e-4:g}: {bool(code.converged)}; {int((code.z != 0).sum())} of {code.z.numel()} entries are not zero"
-)
-
-# %% [markdown]
-# That was **the same** `fista` as in notebook 2, with the same certificate: a solver asks an operator for `decode` ($Wz$), its `adjoint` ($W^\top r$) and $L$, and never
-# whether there is a matrix inside.
-#
-# **Predict:** a matrix $W$ that does the same to the entries of $Z$ as the convolutions do: how many rows and columns has it, and how many *different* numbers?
-
-# %% tags=["claim:CONV-1"]
-small = ConvDictionary(conv.K[:3])
-Z = torch.randn(3, 6, 7, generator=torch.Generator().manual_seed(0))  # codes of a 14 × 15 image
-W = torch.zeros(14 * 15, Z.numel())
-for column in range(Z.numel()):
-    one = torch.zeros(Z.numel())
-    one[column] = 1.0
-    W[:, column] = put_down(small.K, one.reshape(Z.shape)).flatten()  # a kernel at one place
-R = torch.randn(14, 15, generator=torch.Generator().manual_seed(1))
-decode = (W @ Z.flatten() - small.decode(Z).flatten()).abs().max()
-adjoint = (W.T @ R.flatten() - small.adjoint(R).flatten()).abs().max()
-L_ratio = small.lipschitz() / torch.linalg.matrix_norm(W, 2) ** 2
-squared = (Y - conv.decode(code.z)).square().sum() / Y.square().sum()
-share = (code.z != 0).double().mean()
-claim("CONV-1", size=W.shape, off=[decode, adjoint], L_ratio=L_ratio, share=share, squared=squared)
-draw.toeplitz(W, 3)
-
-# %% [markdown]
-# The stripes are the sharing: a column is its neighbour, one pixel further on. Such a matrix is called *Toeplitz*. Nobody should ever store it.
-# The image, term by term:
-
-# %%
-terms = torch.stack([put_down(conv.K[i : i + 1], code.z[i : i + 1]) for i in range(8)])
-print("put_down gives what conv.decode gives:", torch.allclose(terms.sum(0), conv.decode(code.z)))
-draw.term_by_term(conv.K, code.z, terms, Y)
-
-# %% [markdown]
-# ### How the sum is computed
-#
-# There are two ways. *Spatial*: cut the image into overlapping patches and multiply them by all kernels in one matrix product. *Fourier*: multiply spectra. Timed
-# on a CPU, the spectra win while a kernel has more numbers than there are kernels, twice over (81 > 2n); with more kernels than that the matrix product shares
-# its work better. `ConvDictionary` chooses by this rule, and `method=` overrules it.
-#
-# ### Which is the dictionary?
-#
-# **The lecture's notes say** that «the dictionary matrix is now a bunch of feature maps». Test it. A dictionary is what stays when the next image comes; the code is
-# what is found anew. Take a second image. Keep the kernels and find new maps; or keep the *maps* of the first image and fit new kernels, by least squares.
-#
-# **Predict:** which of the two explains the second image?
-
-# %% tags=["claim:ERR-9"]
-Y2 = contrast["coffee"][100:164, 300:364]
-kept_kernels = Y2 - conv.decode(fista(conv, Y2, lam=1.0).z)
-
-columns = []  # K ↦ Σ K_i * Z_i is linear too: a column for each of the 8·81 numbers in K
-for place in torch.eye(81).reshape(81, 9, 9):
-    columns += [put_down(place[None], code.z[i : i + 1]).flatten() for i in range(8)]
-M = torch.stack(columns, 1)
-kept_maps = Y2.flatten() - M @ torch.linalg.lstsq(M, Y2.flatten(), driver="gelsd").solution
-total = Y2.square().sum()
-kernels_fail, maps_fail = (float(r.square().sum() / total) for r in (kept_kernels, kept_maps))
-claim("ERR-9", kernels_fail=kernels_fail, maps_fail=maps_fail)
-
-# %% [markdown]
-# The kernels carry over, the maps do not. **The kernels are the dictionary; the feature maps are the code.** (The notes are right that the sum is still linear: in the maps for
-# fixed kernels, and in the kernels for fixed maps.)
-#
-# ## 2 · Move the image, and the code moves along
-#
-# All places share one dictionary. So if an image moves by a few pixels, its best code should be the old one, moved. **Predict:** does this also hold for ordinary sparse coding
-# of patches, with the same eight 9 × 9 atoms, on the image cut into squares of 9 × 9?
-
-# %%
-ground = torch.zeros(72, 72)
-ground[18:50, 18:50] = contrast["coffee"][120:152, 330:362]  # a piece of a cup on empty ground
-moved = ground.roll((4, 5), (0, 1))
-both = fista(conv, torch.stack([ground, moved]), lam=1.0, tol=1e-9)
-Z_here, Z_there = both.z
-strongest = int(Z_here.abs().amax((1, 2)).argmax())
-draw.shifted_codes((ground, moved), (Z_here[strongest], Z_there[strongest]), (4, 5))
-
-# %% tags=["claim:CONV-2"]
-off = (Z_there - Z_here.roll((4, 5), (1, 2))).abs().max() / Z_here.abs().max()
-
-atoms = Dictionary(conv.K.flatten(1).T)  # the same kernels as atoms of ordinary sparse coding
-
-
-def patch_codes(image):  # (8 atoms, 8 × 8 patches)
-    patches = image.unfold(0, 9, 9).unfold(1, 9, 9).reshape(64, 81)
-    return fista(atoms, patches, lam=1.0, tol=1e-9).z.T.reshape(8, 8, 8)
-
-
-here, there = patch_codes(ground), patch_codes(moved)
-steps = [(down, right) for down in (0, 1) for right in (0, 1)]  # whole patches only
-patches_off = min((there - here.roll(s, (1, 2))).norm() / here.norm() for s in steps)
-h, w = photos["camera"].shape
-claim("CONV-2", off=off, patches_off=patches_off, numbers=conv.K.numel(), h=h, w=w)
-
-# %% [markdown]
-# Patches see the same edge in another position each time, and their code has nothing to do with the old one. The convolutional code only moves.
-#
-# ## 3 · What kernels become
-#
-# Learning is as in notebook 2: codes for the kernels at hand, then better kernels for these codes, in turn, with kernels of length 1. The statistics that an update needs
-# are correlations between maps, and between maps and images, over all shifts within a kernel. Learn dictionaries of 1 to 64 kernels, each from noise.
-
-# %%
-settings = {1: (1.0, 60), 2: (2.5, 100), 4: (2.5, 120), 16: (2.5, 80), 32: (2.5, 60), 64: (2.5, 40)}
-family = {8: conv.K}
-for n, (lam, steps) in settings.items():
-    run = learn_kernels(pieces, n, lam, steps=steps, nonnegative=n == 1, progress=n >= 16)
-    family[n] = run.dictionary.K
-family = {n: family[n] for n in sorted(family)}
-draw.kernels_by_number(family)
-
-# %% [markdown]
-# It is tempting to squint and see what one wants to see. So let us measure. A kernel is called
-#
-# - **centre-surround** if more than 75 % of its energy is the same in all directions about its centre;
-# - otherwise **other** if its power spectrum prefers no direction;
-# - otherwise by its profile across its lines: two lobes make an **edge**, one or three a **bar**, more a **grating**.
-#
-# The package tests these labels on synthetic kernels. Now the lecture's sentences, one by one.
-#
-# ### «One filter is a centre-surround»
-#
-# With one kernel much depends on λ. Five starts for each of four values, with codes ≥ 0:
-
-# %%
-alone = {}
-for lam in (0.5, 1.0, 2.0, 4.0):
-    runs = [learn_kernels(pieces, 1, lam, nonnegative=True, steps=60, seed=s) for s in range(5)]
-    alone[lam] = [run.dictionary.K[0] for run in runs]
-    labels = label_kernels(torch.stack(alone[lam]))
-    count = sum(label.kind == "centre-surround" for label in labels)
-    blobs = sum(label.kind in ("centre-surround", "other") for label in labels)
-    print(f"λ = {lam}: centre-surround in {count} of 5 starts, no direction in {blobs} of 5")
-draw.one_kernel(alone)
-
-# %% [markdown]
-# At one price, between low and high, one kernel does become a centre with a faint surround, on most starts. A lower price leaves it ragged, since every detail may be
-# explained; at a higher price only what is strong pays, and that is edges. So «one filter is a centre-surround» is true at some λ, and not of others.
-#
-# ### «Two: odd shapes. Four: horizontal and vertical edges, with two polarities»
-#
-# *Polarity*: which side is light. **Predict:** if a code may be negative, is there any use for a second kernel that is the negative of the first?
-
-
-# %%
-def four(seed, nonnegative):
-    return learn_kernels(pieces, 4, 2.5, nonnegative=nonnegative, steps=120, seed=seed).dictionary.K
-
-
-signed, positive = ([four(seed, rule) for seed in range(3)] for rule in (False, True))
-draw.polarity(signed, positive)
-
-
-# %%
-def two_polarities(K):  # pairs of edges with opposite light sides, to 20°
-    edges = [x for x in label_kernels(K) if x.kind == "edge"]
-    apart = [abs((a.light - b.light + 180) % 360 - 180) for a in edges for b in edges]
-    return sum(angle > 160 for angle in apart) // 2
-
-
-pairs_signed, pairs_positive = ([two_polarities(K) for K in runs] for runs in (signed, positive))
-print(
-    f"pairs of opposite polarity in three starts: signed codes {pairs_signed}, codes ≥ 0 {pairs_positive}"
-)
-print("the two kernels of the pair above:", [label.kind for label in label_kernels(family[2])])
-
-# %% [markdown]
-# With signed codes $K$ and $-K$ are the same atom, so a pair is a waste: the four kernels spread over more directions, and where two lie alike, one is broad and one
-# narrow. Codes ≥ 0 give the lecture's pairs, upright and level. Its figure must come from such codes, or from an encoder that makes them.
-#
-# ### «Eight: edges at eight orientations»
-
-# %%
-draw.eight([run.K for run in eight])
-bins = [orientation_bins(label_kernels(run.K)) for run in eight]
-oriented = [sum(x.kind in ("edge", "bar") for x in label_kernels(run.K)) for run in eight]
-print(
-    "edges or bars among 8:",
-    oriented,
-    "bins of 22.5° filled:",
-    [sum(c > 0 for c in b) for b in bins],
-)
-
-# %% [markdown]
-# ### «Sixteen: more orientations, and centres. More: gratings too»
-
-# %%
-draw.kinds(family)
-draw.angles({n: orientation_bins(label_kernels(family[n])) for n in (16, 32, 64)})
-
-# %% tags=["claim:CONV-4"]
-kinds = {n: [label.kind for label in label_kernels(K)] for n, K in family.items()}
-filled = {n: sum(c > 0 for c in orientation_bins(label_kernels(K))) for n, K in family.items()}
-centres = sum(
-    label.kind == "centre-surround"
-    for kernels in alone.values()
-    for label in label_kernels(torch.stack(kernels))
-)
-least_bins = min(sum(c > 0 for c in b) for b in bins)
-pairs, directions = [sum(pairs_positive), sum(pairs_signed)], [least_bins, filled[16]]
-many = [(kinds[32] + kinds[64]).count(kind) for kind in ("grating", "centre-surround")]
-claim("CONV-4", centres=centres, pairs=pairs, edges=min(oriented), directions=directions, many=many)
-
-# %% [markdown]
-# **What came out.** Edges from two kernels on, and more directions with more kernels: as the lecture says. A centre-surround for one kernel needs
-# the right λ. The two polarities need codes ≥ 0. Gratings and spots do appear among many kernels, but they are a small minority here. The lecture's
-# figure shows filters that were learned together with an *encoder*; [notebook 6](06_convolutional_sparse_autoencoder.ipynb) does that.
-#
-# ## 4 · Colour
-#
-# For colour an image has three channels, and so has a kernel; the maps have none. **The lecture says** that in the codes of colour images, with 9 × 9 kernels, nearly all entries are zero.
-#
-# **Predict:** what share of 16 kernels will be colour, and what share light against dark?
-
-# %% tags=["claim:CONV-6"]
-in_colour = load_photographs(color=True, dtype=torch.float64)
-detail = {name: local_contrast(image) for name, image in in_colour.items()}
-colour_pieces = extract_patches(detail, size=36, count=300, seed=0).reshape(-1, 3, 36, 36)
-colour = learn_kernels(colour_pieces, 16, lam=2.0, steps=70, progress=True).dictionary
-scene = detail["coffee"][:, 100:196, 250:346]
-Z = fista(colour, scene, lam=0.7, tol=1e-3).z
-rebuilt = colour.decode(Z)
-error = (scene - rebuilt).square().sum() / scene.square().sum()
-nonzero = (Z != 0).double().mean()
-draw.colour(colour.K, Z, scene, rebuilt, float(nonzero))
-claim("CONV-6", nonzero=nonzero, error=error)
-
-# %%
-shares = colour_share(colour.K)  # of each kernel's energy, what is not grey
-spread = torch.linalg.eigvalsh(torch.cov(torch.cat([v.flatten(1) for v in detail.values()], 1)))
-print(f"colour is {shares.max():.0%} of a kernel's energy at most, {shares.mean():.0%} on average")
-print(f"light against dark is {spread[-1] / spread.sum():.0%} of the contrast in the photographs")
-
-# %% [markdown]
-# The maps are grey almost everywhere, as in the lecture's figure 7. The kernels are light and dark edges with a tint, often blue against orange. They spend little of
-# their length on colour because there is little to explain by it.
-#
-# ## 5 · Drag λ
-#
-# **Predict** first: which maps empty out first as λ grows? The panel shows the first piece of this notebook and the eight kernels of section 1. The codes for all
-# positions of the slider have just been computed, each from its neighbour.
-
-# %% tags=["slider"]
-conv_codes_panel(conv, Y)
-
-# %% [markdown]
-# ## Exercises
-#
-# Each cell stands alone and answers at once. Replace the `...`.
-#
-# **1. The adjoint.** FISTA needs the kernels against every place of a residual `R`: entry $(i, r, c)$ is the sum of $K_i$ times the piece of $R$ whose upper left corner
-# is $(r, c)$. Return it, shape $(n, h - a + 1, w - a + 1)$.
 
 # %% tags=["exercise"]
-import torch
-
-from rlvebm_utils import ConvDictionary
-from rlvebm_utils.course.exercises import check
-
-
-def adjoint(K, R):
+@your_turn("conv.decode")
+def decode(K, Z):
     return ...
 
 
-def package_adjoint(K, R):
-    return ConvDictionary(K).adjoint(R)
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def decode(K, Z):
+#     a = K.shape[-1]
+#     Y = torch.zeros(Z.shape[1] + a - 1, Z.shape[2] + a - 1)
+#     for i, row, column in Z.nonzero().tolist():
+#         Y[row : row + a, column : column + a] += Z[i, row, column] * K[i]
+#     return Y
+# ```
+# </details>
+
+# %% [markdown]
+# ### The adjoint
+#
+# ISTA needs the gradient of $\tfrac12\Vert Y - Wz\Vert^2$, which is $-W^\top R$ with $R = Y - Wz$. So what is $W^\top$ here? It is the map with $\langle Wz, R\rangle = \langle z, W^\top R\rangle$ for all
+# $z$ and $R$. Two lines show it: with $x = s + p$,
+#
+# $$\Big\langle \sum_i K_i * Z_i,\, R\Big\rangle = \sum_i\sum_s\sum_p K_i(p)\,Z_i(s)\,R(s + p) = \sum_i \Big\langle Z_i,\; \sum_p K_i(p)\,R(\cdot + p)\Big\rangle .$$
+#
+# So $(W^\top R)_i(s) = \sum_p K_i(p)R(s + p)$: hold the kernel, *not* turned round, against the piece of the image at $s$. That is the correlation $K_i \star R$.
+#
+# **Your turn.** Return it for all kernels and places, shape $(n, h - a + 1, w - a + 1)$. (`F.conv2d`, in spite of its name, is a correlation; it takes images (N, 1, h, w) and kernels (n, 1, a, a).)
 
 
-K = torch.arange(18, dtype=torch.float64).reshape(2, 3, 3) - 4
-R = torch.arange(30, dtype=torch.float64).reshape(5, 6).cos()
-check(
-    adjoint,
-    package_adjoint,
-    (K, R),
-    (K[:1], R[:3, :3]),
-    hint="torch.nn.functional.conv2d is a correlation; or loop over the places",
-)
+# %% tags=["exercise"]
+@your_turn("conv.adjoint")
+def adjoint(K, R):
+    return ...
+
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
 # def adjoint(K, R):
-#     return torch.nn.functional.conv2d(R[None, None], K[:, None])[0]
+#     return F.conv2d(R[None, None], K[:, None])[0]
 # ```
 # </details>
 
 # %% [markdown]
-# **2. From which λ on is every map empty?** In notebook 2 it was $\max_j |w_j^\top y|$. Return it for an image and kernels.
+# ### The Lipschitz constant
+#
+# ISTA also needs a step of at most $1/L$. Let the image be a torus for a moment: a kernel that leaves at one side comes in at the other. Then a convolution multiplies spectra, and
+# at each frequency $f$ the code enters by $\sum_i \hat K_i(f)\hat Z_i(f)$. By Cauchy and Schwarz its squared size is at most $\sum_i|\hat K_i(f)|^2\,\sum_i|\hat Z_i(f)|^2$, and some $\hat Z(f)$ reaches
+# that. So
+#
+# $$L = \max_f \sum_i |\hat K_i(f)|^2 \qquad\text{(exactly, on the torus).}$$
+#
+# Our codes are *valid*: no kernel leaves the image. Such a code is also a code on a torus of the image's size, with zeros where kernels would leave, and it decodes to the same image. So the same number is
+# an **upper bound** of their $L$; steps are safe, and perhaps a little short.
+#
+# **Your turn.** Return $\max_f \sum_i|\hat K_i(f)|^2$ for a torus of `size` × `size` pixels. (`torch.fft.fft2(K, s=(size, size))` gives the spectra of all kernels.)
+
 
 # %% tags=["exercise"]
-import torch
-
-from rlvebm_utils import ConvDictionary, lambda_max
-from rlvebm_utils.course.exercises import check
-
-
-def emptying(K, Y):
+@your_turn("conv.lipschitz")
+def lipschitz(K, size):
     return ...
 
 
-def package_emptying(K, Y):
-    return lambda_max(ConvDictionary(K), Y)
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def lipschitz(K, size):
+#     return torch.fft.fft2(K, s=(size, size)).abs().square().sum(0).max()
+# ```
+# </details>
+
+# %% [markdown]
+# ### ISTA with your own three functions
+#
+# Now the code of a piece of a photograph. The eight kernels were learned from the other photographs, as section 3 tells. The energy is that of notebook 2, $E = \tfrac12\Vert Y - Wz\Vert^2 + \lambda\Vert z\Vert_1$.
 
 
-K = torch.arange(18, dtype=torch.float64).reshape(2, 3, 3) - 4
-Y_toy = torch.arange(30, dtype=torch.float64).reshape(5, 6).cos()
-check(emptying, package_emptying, (K, Y_toy), (K, -Y_toy), hint="an atom is a kernel at a place")
+# %%
+def ista(K, Y, lam, steps=300):
+    """Your decode, your adjoint, your L."""
+    Z, L = 0 * adjoint(K, Y), lipschitz(K, len(Y))
+    for _ in range(steps):
+        Z = soft_threshold(Z + adjoint(K, Y - decode(K, Z)) / L, lam / L)
+    return Z
+
+
+conv = families.load(Training(8))
+face = held_out["camera"][84:148, 196:260]
+small = face[20:44, 20:44]
+mine, theirs = ista(conv.K, small, lam=1.0), fista(conv, small, lam=1.0, tol=1e-6)
+print(f"E of your code {float(energy(conv, small, mine, 1.0)):.2f}")
+print(f"E of the code of fista {float(theirs.energy):.2f}; certified: {bool(theirs.converged)}")
+
+# %% [markdown]
+# The package's `fista` is **the same** as in notebook 2, with the same certificate: a solver asks an operator for `decode`, `adjoint` and $L$, and never whether there is a matrix inside. `ConvDictionary` is that
+# operator.
+#
+# **Predict:** a matrix $W$ that does the same to a code of an image of 14 × 15 pixels, for three kernels of 9 × 9: how many rows and columns has it, and how many *different* numbers that are not zero?
+#
+# <details><summary>Answer</summary>
+#
+# 14 · 15 = 210 rows, one a pixel, and 3 · 6 · 7 = 126 columns, one for each kernel and place. But only 3 · 81 = 243 different numbers: those of the kernels.
+#
+# </details>
+
+# %% tags=["claim:CONV-1"]
+three = ConvDictionary(conv.K[:3])
+Z = torch.randn(3, 6, 7, generator=torch.Generator().manual_seed(0))  # codes of a 14 × 15 image
+W = torch.stack([decode(three.K, one.reshape(Z.shape)).flatten() for one in torch.eye(126)], 1)
+R = torch.randn(14, 15, generator=torch.Generator().manual_seed(1))
+off_decode = (W @ Z.flatten() - three.decode(Z).flatten()).abs().max()
+off_adjoint = (W.T @ R.flatten() - three.adjoint(R).flatten()).abs().max()
+L_ratio = lipschitz(three.K, 15) / torch.linalg.matrix_norm(W, 2) ** 2
+code = fista(conv, face, lam=1.0)
+squared = (face - conv.decode(code.z)).square().sum() / face.square().sum()
+share, off = (code.z != 0).double().mean(), [off_decode, off_adjoint]
+claim("CONV-1", size=W.shape, off=off, L_ratio=L_ratio, share=share, squared=squared)
+draw.toeplitz(W, three.K)
+
+# %% [markdown]
+# The stripes are the sharing. A matrix whose entries depend only on *row minus column* is called *Toeplitz*. Here both directions of the image count: for each kernel, $W$ consists of blocks (a column of the map
+# against a row of the image, and so on); each block is Toeplitz, and the blocks themselves lie as in a Toeplitz matrix. It is **block-Toeplitz with Toeplitz blocks**. Nobody should ever store it.
+#
+# The bound for $L$ is larger than the true $L$ by the ratio that the next cell prints. Then the image, term by term.
+
+# %%
+print(f"bound of L / L of the valid codes: {float(L_ratio):.2f}")
+terms = torch.stack([decode(conv.K[i : i + 1], code.z[i : i + 1]) for i in range(8)])
+draw.term_by_term(conv.K, code.z, terms, face)
+
+# %% [markdown]
+# ### How the sum is computed
+#
+# There are two ways. *Spatial*: cut the image into overlapping patches and multiply them by all kernels in one matrix product. *Fourier*: multiply spectra. Timed
+# on a CPU, the spectra win while a kernel has more numbers than there are kernels, twice over (81 > 2n). `ConvDictionary` chooses by this rule.
+#
+# ### Which is the dictionary?
+#
+# **The lecture's notes say** that «the dictionary matrix is now a bunch of feature maps». Test it. A dictionary is what stays when the next image comes; the code is
+# what is found anew. Take two images. Keep the kernels and find new maps for the second image; or keep the *maps* of the first image and fit new kernels to the second, by least squares.
+#
+# To be fair, both get the same number of free numbers: the eight kernels have 8 · 81 = 648, so the new maps may have 648 non-zeros. There are two controls: kernels that are noise, with 648 new non-zeros; and
+# maps with the kept entries at *random* places. All is done three times, with another held-out pair and the kernels that were learned without it.
+#
+# **Predict:** which of the four explains most of the second image?
+#
+# <details><summary>Answer</summary>
+#
+# The learned kernels with new maps. And the kept maps are hardly better than maps with their entries at random places: they say where things are in *another* image.
+#
+# </details>
+
+
+# %%
+def with_nonzeros(count, dictionary, Y):
+    """The code that has so many non-zeros, by halving the interval of λ."""
+    low, high, used = 0.02, float(lambda_max(dictionary, Y)), 0
+    while used != count and high / low > 1.001:
+        lam = (low * high) ** 0.5
+        Z = encode_images(dictionary, Y, lam, tol=1e-3).z
+        used = int((Z != 0).sum())
+        low, high = (lam, high) if used > count else (low, lam)
+    return Z
+
+
+# %%
+def left(Y, rebuilt):  # of the squared norm, what is not explained
+    return float((Y - rebuilt).square().sum() / Y.square().sum())
+
+
+def middle(image, side=64):
+    row, column = ((length - side) // 2 for length in image.shape[-2:])
+    return image[..., row : row + side, column : column + side]
+
+
+# %%
+def with_best_kernels(Z, Y):
+    """For fixed maps the sum is linear in the kernels: a column for each of their numbers."""
+    shifts = F.pad(Z, [8] * 4).unfold(1, len(Y), 1).unfold(2, len(Y), 1)
+    M = shifts.flatten(3).flatten(0, 2).T
+    return (M @ torch.linalg.lstsq(M, Y.flatten(), driver="gelsd").solution).reshape(Y.shape)
+
+
+def noise(like, seed):  # kernels that nobody learned, of norm 1
+    shape, generator = like.K.shape, torch.Generator().manual_seed(seed)
+    K = kernel_noise(shape[0], shape[1:-2], 9, generator)
+    return ConvDictionary(K / K.flatten(1).norm(dim=1).reshape(-1, *[1] * (K.ndim - 1)))
+
+
+# %% tags=["claim:ERR-9"]
+carried = {"learned kernels": [], "noise as kernels": [], "kept maps": [], "shuffled maps": []}
+for seed in range(3):
+    first, second = map(middle, families.photographs(seed)[1].values())
+    dictionary = families.load(Training(8, seed=seed))
+    kept = with_nonzeros(648, dictionary, first)
+    order = torch.randperm(kept.numel(), generator=torch.Generator().manual_seed(seed))
+    shuffled = kept.flatten()[order].reshape(kept.shape)
+    for name, D in (("learned kernels", dictionary), ("noise as kernels", noise(dictionary, seed))):
+        carried[name].append(left(second, D.decode(with_nonzeros(648, D, second))))
+    for name, Z in (("kept maps", kept), ("shuffled maps", shuffled)):
+        carried[name].append(left(second, with_best_kernels(Z, second)))
+draw.ranges(carried, "squared norm left unexplained", "648 free numbers each, three pairs")
+kept_kernels, noise_left, maps_left, shuffled_left = carried.values()
+claim("ERR-9", kernels=kept_kernels, noise=noise_left, maps=maps_left, shuffled=shuffled_left)
+
+# %% [markdown]
+# **The kernels are the dictionary; the feature maps are the code.** (The notes are right that the sum is still linear: in the maps for
+# fixed kernels, and in the kernels for fixed maps. Section 3 uses the second.)
+#
+# ## 2 · Stamp an image, and move it
+#
+# Here is an empty map. Choose a kernel and click: a stamp falls, and the image $Y = \sum_i K_i * Z_i$ builds up. Below it an image stands on empty ground, your own or a photograph. Drag it and watch
+# its code.
+#
+# All places share one dictionary. So if an image moves by a few pixels, its best code should be the old one, moved. **Predict:** does this also hold for ordinary sparse coding
+# of patches, with the same eight atoms, on the ground cut into squares of 9 × 9?
+#
+# <details><summary>Answer</summary>
+#
+# No. Move the image by a few pixels, and each patch shows something else; its code has little to do with any old one. Moved by exactly 9 pixels the patches follow. Try it.
+#
+# </details>
+
+# %% tags=["live"]
+stamp_page(conv, face[20:44, 20:44], lam=1.0)
+
+# %% [markdown]
+# What is «off» in the page? The distance of the new code from the old one, moved, relative to the old one.
+#
+# **Your turn.** Return $\Vert Z' - \text{moved } Z\Vert / \Vert Z\Vert$ for a code `Z` (n, p, q) and a later one, `Z_moved`. Moving goes `down` rows and `right` columns (both ≥ 0 here); where nothing comes
+# from, there are zeros. (`F.pad(Z, (right, 0, down, 0))` puts zeros at the left and at the top.)
+
+
+# %% tags=["exercise"]
+@your_turn("conv.follows")
+def follows(Z, Z_moved, down, right):
+    return ...
+
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def follows(Z, Z_moved, down, right):
+#     there = F.pad(Z, (right, 0, down, 0))[:, : Z.shape[1], : Z.shape[2]]
+#     return (Z_moved - there).norm() / Z.norm()
+# ```
+# </details>
+
+# %% tags=["claim:CONV-2"]
+off, patches_off = [], []
+for seed in range(3):
+    piece = middle(list(families.photographs(seed)[1].values())[0], 24)
+    _, maps, boxes = codes_of(families.load(Training(8, seed=seed)), piece, 1.0, (4, 5))
+    off.append(follows(*maps, 4, 5))
+    ways = [(down, right) for down in (0, 1) for right in (0, 1)]  # whole patches only
+    patches_off.append(min(follows(*boxes, *way) for way in ways))
+h, w = photo.shape
+claim("CONV-2", off=off, patches_off=patches_off, numbers=conv.K.numel(), h=h, w=w)
+
+# %% [markdown]
+# Patches see the same edge in another position each time. The convolutional code only moves.
+#
+# ## 3 · What kernels become
+#
+# ### The update
+#
+# Learning is as in notebook 2: codes for the kernels at hand, then better kernels for these codes, in turn, with kernels of norm 1. For fixed codes the fit
+# is a parabola in the kernels. Its slope in $K_i(p)$ is, with the residual $R = Y - \sum_j K_j * Z_j$,
+#
+# $$-\sum_x Z_i(x)\,R(x + p) \;=\; -B_i(p) + \sum_j\sum_q A_{ij}(p - q)\,K_j(q),$$
+#
+# where only two kinds of sums over the images are left:
+#
+# $$B_i(p) = \sum_x Z_i(x)\,Y(x + p), \qquad A_{ij}(s) = \sum_x Z_i(x)\,Z_j(x + s).$$
+#
+# $B$ correlates maps with images, $A$ maps with maps, over all shifts within a kernel. These are all that an update has to know; the images may be forgotten. Where the slope is zero, $K$ is best: that is a system of linear equations, and with
+# $G_{(i,p),(j,q)} = A_{ij}(p - q)$ it reads $G K = B$.
+#
+# **Your turn, twice.** First the sums. For batches `Z` (N, p, q) and `X` (N, h, w) return the square table of $\sum Z(x)\,X(x + s)$, summed over the batch and over $x$, for steps $s$ from `low` to `high` in rows and
+# in columns. Beyond its border `X` is 0. (`F.pad` may help.)
+
+
+# %% tags=["exercise"]
+@your_turn("conv.statistic")
+def statistic(Z, X, low, high):
+    return ...
+
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def statistic(Z, X, low, high):
+#     (p, q), m = Z.shape[1:], max(abs(low), abs(high))
+#     wide = F.pad(X, [m] * 4 if X.shape == Z.shape else [0, m, 0, m])
+#     first = m if X.shape == Z.shape else 0
+#     steps = range(first + low, first + high + 1)
+#     rows = [[(Z * wide[:, r : r + p, c : c + q]).sum() for c in steps] for r in steps]
+#     return torch.tensor(rows)
+# ```
+# </details>
+
+# %% [markdown]
+# Then the update: solve $GK = B$ and divide each kernel by its norm. `G` is a square matrix, `B` has the shape of `K`, (n, a, a).
+
+
+# %% tags=["exercise"]
+@your_turn("conv.update")
+def update(G, B):
+    return ...
+
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def update(G, B):
+#     K = torch.linalg.solve(G, B.flatten()).reshape(B.shape)
+#     return K / K.flatten(1).norm(dim=1)[:, None, None]
+# ```
+# </details>
+
+# %% [markdown]
+# Your rounds: four kernels from noise, 40 pieces of photographs, twelve times codes and update. (A millionth on the diagonal of $G$ keeps the equations solvable where a kernel is hardly used.)
+
+
+# %%
+def system(Z, Y, side=9):
+    """G and B from your sums, for codes (N, n, p, q) of images (N, h, w)."""
+    n = Z.shape[1]
+    B = torch.stack([statistic(Z[:, i], Y, 0, side - 1) for i in range(n)])
+    A = [[statistic(Z[:, i], Z[:, j], 1 - side, side - 1) for j in range(n)] for i in range(n)]
+    place = torch.cartesian_prod(torch.arange(side), torch.arange(side))
+    step = place[:, None] - place[None] + side - 1  # p − q, from 0 on
+    blocks = [torch.cat([a[step[..., 0], step[..., 1]] for a in row], 1) for row in A]
+    G = torch.cat(blocks)
+    return G + 1e-6 * G.diagonal().max() * torch.eye(len(G)), B
+
+
+# %%
+train, held_out_pieces = families.pieces(seed=0)
+first = noise(families.load(Training(4)), seed=0).K
+K, energies = first, []
+for _ in range(12):
+    codes = encode_images(ConvDictionary(K), train[:40], lam=1.0, tol=1e-4)
+    energies.append(float(codes.energy.mean()))
+    K = update(*system(codes.z, train[:40]))
+draw.learned(K, energies)
+for name, one in (("noise", first), ("yours", K)):
+    E = encode_images(ConvDictionary(one), held_out_pieces, lam=1.0, tol=1e-4).energy.mean()
+    print(f"mean energy of 20 held-out pieces, {name}: {float(E):.0f}")
+
+# %% [markdown]
+# The package's `learn_kernels` does the same, with fewer steps on more pieces: a batch of 4 of 400 pieces at a time, the sums $A$ and $B$ of older batches fading, and a small step down the slope in the place of the
+# full solution. What follows was learned by it.
+#
+# ### Fix the rule before you look
+#
+# It is tempting to see what one wants to see. So let us measure. A kernel is
+#
+# - **centre-surround** if more than 75 % of its squared norm is the same in all directions about its centre, and this round part has a **surround**: its values of the sign *opposite* to the centre add up to
+#   more than 20 % of the values of the centre's sign;
+# - a **blob** if it is round in this sense and has no such surround;
+# - **other** if it is not round and its power spectrum prefers no direction;
+# - else by its profile across its lines: an **edge** has two lobes, light and dark, and the weaker has at least half the height of the stronger; a **bar** has one or three; a **grating** has more.
+#
+# Is the rule any good? Draw kernels of each kind by a formula, with random widths, places, directions and noise, and ask what the rule calls them.
+
+# %%
+table = kernels.confusion(
+    {kind: kernels.label_kernels(kernels.drawn_kernels(kind, 200)) for kind in kernels.EVERY_KIND}
+)
+draw.confusion(table)
+wrong = 1 - table.diag() / table.sum(1)
+for kind, share in zip(kernels.EVERY_KIND, wrong.tolist(), strict=True):
+    print(f"{kind:16} gets another name in {share:.1%}")
+
+# %% [markdown]
+# ### One thing at a time
+#
+# Every family is learned in the same way: λ = 1, 600 steps of 4 pieces. Only the number of kernels changes, from 1 to 64, and whether codes may be negative. With codes ≥ 0, $K$ and $-K$ are two different kernels; with signed
+# codes they are the same. There are six starts for up to eight kernels and three for more. A start has its own noise and its own split of the photographs. (Computed once, by `python -m tools.families`, and shipped with the package, each
+# also as it was after half of the training.)
+#
+# **The lecture says:** one kernel becomes a centre-surround; two become odd shapes; four become edges, horizontal and vertical, in two *polarities* (which side is light); eight become edges at eight orientations; sixteen get more
+# orientations and centres; with more come gratings too.
+#
+# **Predict:** with signed codes, is there any use for a kernel that is the negative of another one?
+#
+# <details><summary>Answer</summary>
+#
+# None: the code uses the one kernel with the opposite sign. So two polarities can only be expected with codes ≥ 0. Look at four kernels with the box ticked, and without.
+#
+# </details>
+
+
+# %% tags=["slider-setup"]
+def family(n, nonnegative, seed, half=False, lam=families.LAM):
+    return families.load(Training(n, lam, nonnegative, seed), half=half)
+
+
+# %% tags=["slider"]
+drag.family_panel(family, families.SIZES, starts=3)
+
+# %% [markdown]
+# Few kernels, three starts each, beside each other (the number is the direction of the lines, 0° is horizontal):
+
+# %%
+signs = {"signed codes": False, "codes ≥ 0": True}
+rows = {
+    f"{n} · {sign}": [family(n, nonnegative, seed).K for seed in range(3)]
+    for n in (1, 2, 4)
+    for sign, nonnegative in signs.items()
+}
+draw.rows_of_starts(rows, "One, two and four kernels; gaps between the starts")
+
+# %%
+rows = {
+    f"{sign}, {seed + 1}": [family(8, nonnegative, seed).K]
+    for sign, nonnegative in signs.items()
+    for seed in range(3)
+}
+draw.rows_of_starts(rows, "Eight kernels, one start a row")
+
+# %% [markdown]
+# Now each sentence becomes a question with the answer yes or no for a start, and we count.
+
+
+# %%
+def level_and_upright(labels):  # two pairs of opposite edges, one level and one upright
+    turned = [(x, min(x.angle, 180 - x.angle)) for x in labels if x.kind == "edge"]
+    level, upright = [x for x, a in turned if a <= 20], [x for x, a in turned if a >= 70]
+    return kernels.opposite_pairs(level) > 0 and kernels.opposite_pairs(upright) > 0
+
+
+def has(kind):
+    return lambda labels: any(label.kind == kind for label in labels)
+
+
+def directions(least, bins):
+    return lambda labels: sum(c > 0 for c in kernels.orientation_bins(labels, bins)) >= least
+
+
+# %%
+sentences = {
+    "1: a centre-surround": (1, has("centre-surround")),
+    "2: odd shapes": (2, lambda labels: all(x.kind == "other" for x in labels)),
+    "4: level and upright, two polarities": (4, level_and_upright),
+    "8: edges at eight orientations": (8, directions(8, bins=8)),
+    "16: more than eight orientations": (16, directions(9, bins=16)),
+    "16: centres": (16, has("centre-surround")),
+    "32: gratings": (32, has("grating")),
+    "64: gratings": (64, has("grating")),
+}
+
+
+# %%
+def judged(nonnegative, half=False):
+    """Of the starts, the share in which each sentence is true."""
+    shares = []
+    for n, true in sentences.values():
+        labels = [
+            kernels.label_kernels(family(n, nonnegative, s, half).K) for s in families.starts(n)
+        ]
+        shares.append(sum(map(true, labels)) / len(labels))
+    return torch.tensor(shares)
+
+
+# %% tags=["claim:CONV-4"]
+shares = {(sign, half): judged(signs[sign], half) for sign in signs for half in (False, True)}
+print(f"{'true in this many starts':38}{'signed':>9}{'≥ 0':>6}   after half: signed, ≥ 0")
+for row, (name, (n, _)) in enumerate(sentences.items()):
+    of = len(families.starts(n))
+    told = [f"{round(float(one[row]) * of)} of {of}" for one in shares.values()]
+    print(f"{name:38}{told[0]:>9}{told[2]:>8}{told[1]:>14}{told[3]:>9}")
+(signed, half_signed), (positive, half_positive) = (
+    (shares[sign, False], shares[sign, True]) for sign in signs
+)
+halves = {"half_signed": half_signed, "half_positive": half_positive}
+claim("CONV-4", signed=signed, positive=positive, **halves)
+
+# %%
+named = {
+    sign: {
+        n: [
+            [x.kind for x in kernels.label_kernels(family(n, signs[sign], s).K)]
+            for s in families.starts(n)
+        ]
+        for n in families.SIZES
+    }
+    for sign in signs
+}
+draw.kinds(named)
+
+# %% [markdown]
+# The verdicts, sentence by sentence, at λ = 1:
+#
+# - **One: a centre-surround.** In 1 of 6 starts, with either sign. The other single kernels are a spot with the opposite sign beside it, but not the same in all directions: the rule says *other*.
+# - **Two: odd shapes.** Yes with codes ≥ 0, in 6 of 6 starts: both kernels are *other*. With signed codes in 1 of 6; there edges come as early as with two kernels.
+# - **Four: level and upright, in two polarities.** In no start, with either sign.
+# - **Eight: eight orientations.** In no start; the panel above shows how many of the 8 bins are filled. The kernels are edges and bars, but some share a direction.
+# - **Sixteen: more orientations.** Yes, in all starts. **And centres:** in none.
+# - **More: gratings too.** With 64 kernels in all starts, with 32 in two of three. They are few.
+#
+# Half of the training says nearly the same, so this is not for lack of steps. But λ was fixed at 1 here. The lecture does not say at which price its kernels were learned.
+#
+# ### λ alone
+#
+# Does one kernel need the right price? Move λ and nothing else.
+
+# %% tags=["slider"]
+prices = (0.5, 1.0, 2.0, 4.0)
+drag.price_panel(lambda lam, sign, seed: family(1, sign, seed, lam=lam), prices, starts=3)
+
+# %%
+for lam in prices:
+    for sign, nonnegative in signs.items():
+        labels = [kernels.label_kernel(family(1, nonnegative, s, lam=lam).K[0]) for s in range(3)]
+        told = ", ".join(f"{x.kind} (round {x.roundness:.0%})" for x in labels)
+        print(f"1 kernel, λ = {lam:3}, {sign:12} {told}")
+for lam in (1.0, 2.0):
+    for sign, nonnegative in signs.items():
+        four = [kernels.label_kernels(family(4, nonnegative, s, lam=lam).K) for s in range(3)]
+        told = [kernels.opposite_pairs(labels) for labels in four]
+        print(f"4 kernels, λ = {lam}, {sign:12} pairs of opposite edges: {told}")
+
+# %% [markdown]
+# The price matters. One kernel is never an edge at λ = 1 or less, and always at λ = 4: at a high price only what is strong pays, and that is edges. A centre-surround comes in at most one of three starts at each
+# price; the split of the photographs decides which. And four kernels with codes ≥ 0 have **pairs of opposite edges at λ = 2, in all three starts**, and with signed codes in none. So the lecture's two polarities are there,
+# at a price that suits four kernels, and they need codes ≥ 0. (Its figure came with an encoder. Whether an encoder adds to this is not tested here.)
+#
+# ## 4 · Colour
+#
+# For colour an image has three channels, and so has a kernel; the maps have none. **The lecture says** that in the codes of colour images, with 9 × 9 kernels, nearly all entries are zero. But how many zeros are many? A large λ
+# empties the maps of any kernels. So we compare at **equal error**: λ is chosen so that the code leaves 40 % of the squared norm of the image, and the share of non-zeros is put beside that of kernels that are noise. Four of the photographs have colour. Two of them are held out at a time, so that each is coded once with kernels that were learned without it.
+
+
+# %%
+def at_error(target, dictionary, Y):
+    """The code that leaves this share of the squared norm, by halving the interval of λ."""
+    low, high = 0.02, float(lambda_max(dictionary, Y))
+    while high / low > 1.005:
+        lam = (low * high) ** 0.5
+        Z = encode_images(dictionary, Y, lam, tol=1e-3).z
+        low, high = (low, lam) if left(Y, dictionary.decode(Z)) > target else (lam, high)
+    return Z
+
+
+def nonzero(Z):
+    return float((Z != 0).double().mean())
+
+
+# %% tags=["claim:CONV-6"]
+raw, equal = families.CHANNELS[0], families.CHANNELS[2]  # of raw colour; see below
+used, used_noise, scenes = [], [], {}
+for seed in range(2):
+    dictionary = families.load(Training(16, seed=seed, channels=raw))
+    for name, image in families.photographs(seed, colour=True)[1].items():
+        scenes[name] = seed, middle(image, 48)
+        pair = (at_error(0.4, D, scenes[name][1]) for D in (dictionary, noise(dictionary, seed)))
+        for shares, Z in zip((used, used_noise), pair, strict=True):
+            shares.append(nonzero(Z))
+claim("CONV-6", nonzero=used, noise=used_noise)
+seed, scene = scenes["coffee"]
+dictionary = families.load(Training(16, seed=seed, channels=raw))
+Z = at_error(0.4, dictionary, scene)
+draw.colour(dictionary.K, Z, scene, dictionary.decode(Z))
+
+# %% [markdown]
+# So the maps are nearly empty, as in the lecture's figure 7, and this is *not* true of any kernels: noise needs several times as many non-zeros for the same error.
+#
+# An image is its grey part (the mean over the channels) and its colour (the rest); their squared norms add up. **Predict:** at λ = 1 the code leaves about an eighth of the grey part unexplained. What does it leave of the colour: less, as much, or much more?
+#
+# <details><summary>Answer</summary>
+#
+# Much more: more than half in each photograph. See the first four rows below.
+#
+# </details>
+#
+# The channels can be changed before coding. *Equal variance*: turn red, green, blue into light against dark and two opponent colours (the principal axes of the training pieces), and scale each to the same variance.
+
+
+# %%
+def coded(channels, seed, scene, lam=1.0):
+    """The image that a code in these channels rebuilds, the code, and the kernels in colour."""
+    matrix = families.mixing(families.colour_pieces(seed)[0], channels)
+    back = torch.linalg.inv(matrix)
+    dictionary = families.load(Training(16, seed=seed, channels=channels))
+    Z = encode_images(dictionary, families.mixed(matrix, scene), lam, tol=1e-3).z
+    return families.mixed(back, dictionary.decode(Z)), Z, families.mixed(back, dictionary.K)
+
+
+# %%
+for channels in (raw, equal):
+    for name, (seed, scene) in scenes.items():
+        rebuilt, _, K = coded(channels, seed, scene)
+        shares = [float(kernels.colour_share(one).mean()) for one in (scene[None], K)]
+        grey, colour = drag.unexplained(scene, rebuilt)
+        print(f"{channels:16} {name:10} colour: {shares[0]:4.0%} of the image, {shares[1]:4.0%} of the"
+              f" kernels; unexplained: colour {colour:4.0%}, grey {grey:4.0%}")  # fmt: skip
+
+# %% [markdown]
+# In the upper rows, colour is 5 to 21 % of the images and about as much of the kernels, yet 59 to 93 % of it is left unexplained, against 9 to 17 % of the grey. It is not that there is nothing to explain. Colour is *weak*: a coefficient
+# that would explain it is often below λ, and **the price drops weak coefficients first**.
+#
+# With equal variances the weak channels are no longer weak. The kernels spend 26 to 56 % of their squared norm on colour, and 29 to 44 % of the colour is left. The grey pays for it: 22 to 46 % of it is left. What a code keeps
+# is decided by the units in which the error is measured. Move λ and the channels:
+
+# %% tags=["slider-setup"]
+levels = {}
+for channels in (raw, equal):
+    for lam in (0.25, 0.5, 1.0, 2.0, 4.0):
+        image, Z, _ = coded(channels, *scenes["coffee"], lam)
+        levels[channels, lam] = image, nonzero(Z)
+
+# %% tags=["slider"]
+drag.colour_panel(levels, scenes["coffee"][1])
+
+# %% [markdown]
+# ## 5 · Drag λ
+#
+# **Predict:** which maps become empty first as λ grows? Look at the kernels in section 1 and at the face.
+#
+# <details><summary>Answer</summary>
+#
+# Those whose kernel fits this image worst at its best place. A map can only be in use while some correlation of its kernel with the residual reaches λ. Here maps 1, 2 and 7 go first, and 3 and 5 last: the cell below the panel compares
+# when each map becomes empty with its kernel's best match. (The panel draws each non-zero three pixels wide.) The order is nearly the same; a map goes a little before its best match, since other kernels explain a part of it.
+#
+# </details>
+
+# %% tags=["slider"]
+drag.conv_codes_panel(conv, face)
+
+# %%
+steps = [0.02 * 1.3**k for k in range(20)]
+top = float(lambda_max(conv, face))
+last = torch.zeros(8)
+for share in steps:
+    Z = encode_images(conv, face, share * top, tol=1e-3).z
+    last[Z.abs().amax((1, 2)) > 0] = share
+strongest = conv.adjoint(face).abs().amax((1, 2)) / top
+for i in last.argsort().tolist():
+    print(
+        f"map {i + 1} last used at {last[i]:.2f} λ_max; its kernel's best match {strongest[i]:.2f} λ_max"
+    )
+
+# %% [markdown]
+# ## Try it yourself
+#
+# **1. From which λ on is every map empty?** In notebook 2 it was $\max_j |w_j^\top y|$, for signed codes. An atom is now a kernel at a place. Return it for kernels `K` and an image `Y`.
+
+
+# %% tags=["exercise"]
+@your_turn("conv.emptying")
+def emptying(K, Y):
+    return ...
+
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
 # def emptying(K, Y):
-#     return ConvDictionary(K).adjoint(Y).abs().max()
+#     return F.conv2d(Y[None, None], K[:, None]).abs().max()
 # ```
 # </details>
 
 # %% [markdown]
+# **2. What sharing saves.** For an image of $h \times w$ pixels and $n$ kernels of `side` × `side`: how many entries has the matrix $W$ (valid codes), and how many numbers have the kernels? Return both.
+
+
+# %% tags=["exercise"]
+@your_turn("conv.numbers")
+def numbers(h, w, side, n):
+    return ...
+
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def numbers(h, w, side, n):
+#     places = (h - side + 1) * (w - side + 1)
+#     return h * w * n * places, n * side**2
+# ```
+# </details>
+
+# %% [markdown]
+# **3. Open: what makes the polarities?** Add a cell and learn four kernels yourself: `from rlvebm_utils import learn_kernels`, then `run = learn_kernels(families.pieces(0)[0], 4, lam=1.0, nonnegative=True, steps=200)`
+# (10 seconds) and `label_kernels(run.dictionary.K)`. Change **one** thing at a time: the sign rule, λ, `size=13`, `zero_mean=True`, or the pieces themselves (turn each by 45 degrees; or take the photographs without local contrast). Which of them decides whether opposite edges
+# appear, and which decides whether they stand level and upright? Give counts over at least three seeds.
+#
 # ## What to remember
 #
-# - $Y = \sum_i K_i * Z_i$: kernels are the dictionary, feature maps the code. It is sparse coding with a Toeplitz matrix that nobody stores.
-# - Solvers and certificates need `decode`, `adjoint` and $L$ alone: FISTA runs unchanged.
+# - $Y = \sum_i K_i * Z_i$: kernels are the dictionary, feature maps the code. As a matrix it is block-Toeplitz with Toeplitz blocks, and nobody stores it.
+# - Solvers and certificates need `decode`, `adjoint` and $L$ alone. The adjoint is a correlation; $L$ is the largest $\sum_i|\hat K_i|^2$ on a torus, and a bound for valid codes.
 # - One dictionary for all places: the code moves with the image, and a few hundred numbers serve an image of any size.
-# - From photographs come edges; with codes ≥ 0 in both polarities, with signed codes in more directions.
+# - An update of the kernels needs two kinds of sums, $A$ and $B$, and no image.
+# - From photographs come odd shapes, edges, bars, and with many kernels a few gratings. What exactly depends on the number of kernels, the price, the sign of the codes and the photographs: change one at a time.
+# - Colour is dropped because it is weak in these units, not because it is not there.
 #
 # ## What breaks
 #
@@ -448,7 +819,13 @@ check(emptying, package_emptying, (K, Y_toy), (K, -Y_toy), hint="an atom is a ke
 # - **Convolution or correlation.** Deep-learning libraries call correlation «convolution». Mixing them up turns the kernels by 180°.
 # - **Neighbours.** A kernel and itself one pixel further are nearly the same atom, so $L$ is large, and FISTA needs more iterations than on patches.
 # - **Light and shade.** Without taking out the local mean, one kernel becomes a constant patch and the others refine it.
-# - **Labels by eye.** Fix the rule before you look.
+# - **Labels by eye.** Fix the rule before you look, and try it on shapes that you know.
+# - **Few non-zeros prove little.** Any kernels give empty maps at a large λ. Compare at equal error.
+#
+# ## Corrections to the notes
+#
+# - «The dictionary matrix is now a bunch of feature maps»: the kernels are the dictionary (section 1).
+# - The figure of the kernels by their number comes from an auto-encoder (Kavukcuoglu et al., 2010), not from sparse coding alone; section 3 says what can be found without an encoder. [Notebook 6](06_convolutional_sparse_autoencoder.ipynb) trains one with eight kernels.
 #
 # ## References
 #

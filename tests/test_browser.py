@@ -224,7 +224,7 @@ UNDER_LABELS = """live => [...live.querySelectorAll('dl > div')].every(one => {
     const [label, value] = [...one.children].map(child => child.getBoundingClientRect());
     return label.bottom <= value.top + 1 && Math.abs(label.left - value.left) < 1;
 })"""
-LIVE_PAGES = ".rlv-draw, .rlv-dual, .rlv-point, .rlv-ball"
+LIVE_PAGES = ".rlv-draw, .rlv-dual, .rlv-point, .rlv-ball, .rlv-stamp"
 
 
 @pytest.mark.parametrize("name", LIVE)

@@ -5,6 +5,7 @@ what it means in plain tensors; that is compared with the package. A formula tha
 in a notebook has to be changed or added here, and then it has to be true.
 """
 
+import itertools
 import math
 import re
 
@@ -340,6 +341,60 @@ def convolution():
     )
 
 
+def placed_kernels():
+    """Place by place, and the energy of notebook 5."""
+    K, maps = normal(2, 3, 3, seed=6), normal(2, 4, 5, seed=7)
+    image = ConvDictionary(K).decode(maps)
+    for x in itertools.product(range(6), range(7)):
+        total = 0.0
+        for i, p in itertools.product(range(2), itertools.product(range(3), range(3))):
+            r, c = x[0] - p[0], x[1] - p[1]
+            if 0 <= r < 4 and 0 <= c < 5:
+                total += K[i][p] * maps[i, r, c]
+        close(image[x], total)
+    off = normal(6, 7, seed=8)
+    expected = half(off[None])[0] + LAM * maps.abs().sum()
+    close(energy(ConvDictionary(K), image + off, maps, LAM), expected)
+
+
+def adjoint_of_a_convolution():
+    K, maps, R = normal(2, 3, 3, seed=6), normal(2, 4, 5, seed=7), normal(6, 7, seed=8)
+    held = torch.nn.functional.conv2d(R[None, None], K[:, None])[0]
+    close((ConvDictionary(K).decode(maps) * R).sum(), (maps * held).sum())
+    close(held[1, 2, 3], (K[1] * R[2:5, 3:6]).sum())
+    close(ConvDictionary(K).adjoint(R), held)
+
+
+def lipschitz_of_a_convolution():
+    """Exact on the torus, and a bound for codes that stay inside."""
+    K, eye = normal(2, 3, 3, seed=6), torch.eye(2 * 36, dtype=torch.float64).reshape(-1, 2, 6, 6)
+    L = torch.fft.fft2(K, s=(6, 6)).abs().square().sum(0).max()
+    torus = ConvDictionary(K, borders="circular").decode(eye).flatten(1)
+    close(torch.linalg.matrix_norm(torus, 2) ** 2, L)
+    valid = ConvDictionary(K).decode(eye[:, :, :4, :4].reshape(-1, 2, 4, 4)).flatten(1)
+    inside = valid[eye[:, :, :4, :4].flatten(1).any(1)]
+    assert torch.linalg.matrix_norm(inside, 2) ** 2 < L
+
+
+def slope_in_a_kernel():
+    K, maps, image = normal(2, 3, 3, seed=6), normal(2, 4, 5, seed=7), normal(6, 7, seed=8)
+    K.requires_grad_()
+    R = image - torch.nn.functional.conv_transpose2d(maps[None], K[:, None])[0, 0]
+    (slope,) = torch.autograd.grad(0.5 * R.square().sum(), K)
+    by_residual = torch.nn.functional.conv2d(R.detach()[None, None], maps[:, None])[0]
+    close(by_residual, -slope)
+    wide = torch.nn.functional.pad(maps, [2] * 4)
+    A = torch.stack(
+        [torch.nn.functional.conv2d(wide[None, j : j + 1], maps[:, None])[0] for j in range(2)], 1
+    )  # of steps from −2 to 2
+    B = torch.nn.functional.conv2d(image[None, None], maps[:, None])[0]
+    place = list(itertools.product(range(3), range(3)))
+    for i, p in itertools.product(range(2), place):
+        G = sum(A[i, j, p[0] - q[0] + 2, p[1] - q[1] + 2] * K[j][q].detach()
+                for j, q in itertools.product(range(2), place))  # fmt: skip
+        close(G - B[i][p], slope[i][p])
+
+
 def conv_encoder():
     encoder = ConvEncoder(3, size=4)
     image = normal(8, 9, seed=8)
@@ -568,6 +623,22 @@ FORMULAS = {
     convolution: r"""
         Y = \sum_i K_i * Z_i
         E = \tfrac12\Vert Y - \sum_i K_i * Z_i\Vert^2 + \lambda\Vert Z\Vert_1
+    """,
+    placed_kernels: r"""
+        Y(x) = \sum_i \sum_p K_i(p)\, Z_i(x - p)
+        E = \tfrac12\Vert Y - Wz\Vert^2 + \lambda\Vert z\Vert_1
+    """,
+    adjoint_of_a_convolution: r"""
+        \langle Wz, R\rangle = \langle z, W^\top R\rangle
+        \Big\langle \sum_i K_i * Z_i,\, R\Big\rangle = \sum_i\sum_s\sum_p K_i(p)\,Z_i(s)\,R(s + p) = \sum_i \Big\langle Z_i,\; \sum_p K_i(p)\,R(\cdot + p)\Big\rangle
+        (W^\top R)_i(s) = \sum_p K_i(p)R(s + p)
+    """,
+    lipschitz_of_a_convolution: r"L = \max_f \sum_i |\hat K_i(f)|^2 \qquad\text{(exactly, on the torus).}",
+    slope_in_a_kernel: r"""
+        R = Y - \sum_j K_j * Z_j
+        -\sum_x Z_i(x)\,R(x + p) \;=\; -B_i(p) + \sum_j\sum_q A_{ij}(p - q)\,K_j(q)
+        B_i(p) = \sum_x Z_i(x)\,Y(x + p), \qquad A_{ij}(s) = \sum_x Z_i(x)\,Z_j(x + s)
+        G_{(i,p),(j,q)} = A_{ij}(p - q)
     """,
     conv_encoder: r"\text{Enc}(Y)_i = g_i\,\varphi(C_i \star Y + b_i), \qquad \text{Dec}(Z) = \sum_i K_i * Z_i",
     near_the_encoder: r"\min_Z \; \tfrac12\Big\Vert Y - \sum_i K_i * Z_i\Big\Vert^2 + \lambda\Vert Z\Vert_1 + \tfrac{\alpha}{2}\Vert Z - \text{Enc}(Y)\Vert^2",

@@ -6,7 +6,16 @@ import pytest
 import torch
 from problems import normal
 
-from rlvebm_utils.course.kernels import colour_share, label_kernel, label_kernels, orientation_bins
+from rlvebm_utils.course.kernels import (
+    EVERY_KIND,
+    colour_share,
+    confusion,
+    drawn_kernels,
+    label_kernel,
+    label_kernels,
+    opposite_pairs,
+    orientation_bins,
+)
 
 SIDE = 9
 ANGLES = [0, 13, 30, 45, 60, 77, 90, 105, 120, 135, 150, 170]
@@ -87,6 +96,64 @@ def test_centre_surround(down, right):
         assert (label.kind, label.polarity) == ("centre-surround", sign)
         assert math.isnan(label.angle) and math.isnan(label.light)
         assert label.roundness > 0.9
+
+
+@pytest.mark.parametrize("width", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("place", [(0, 0), (1, -1), (0.5, 0.9)])
+def test_a_blob_has_no_surround(width, place):
+    """A plain Gaussian is round, and that is not enough for a centre-surround."""
+    bell = torch.exp(-sum(x**2 for x in plane(0, *place)) / (2 * width**2))
+    for sign in (1, -1):
+        label = label_kernel(sign * bell)
+        assert (label.kind, label.polarity) == ("blob", sign)
+        assert label.roundness > 0.9 and label.surround < 0.1
+    assert label_kernel(bell - bell.mean()).surround > 0.2  # what is taken away is a surround
+
+
+def test_an_edge_has_two_sides():
+    """A light line with a faint dark one beside it is a bar."""
+    across, along = plane(30)
+    window = torch.exp(-(along**2) / 8)
+    lobes = [torch.exp(-((across - c) ** 2) / 2) * window for c in (1.5, -1.5)]
+    assert label_kernel(lobes[0] - 0.8 * lobes[1]).kind == "edge"
+    assert label_kernel(lobes[0] - 0.4 * lobes[1]).kind == "bar"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_drawn_kernels_get_their_name(seed):
+    """The rule's error, on kernels that are drawn by a formula: the notebook shows this table."""
+    drawn = {kind: drawn_kernels(kind, 200, seed=seed) for kind in EVERY_KIND}
+    table = confusion({kind: label_kernels(K) for kind, K in drawn.items()})
+    assert table.sum(1).tolist() == [200] * len(EVERY_KIND)
+    wrong = 1 - table.diagonal() / table.sum(1)
+    assert float(wrong.mean()) < 0.08 and float(wrong.max()) < 0.25
+    called = dict(zip(EVERY_KIND, table.T.tolist(), strict=True))
+    assert sum(called["centre-surround"][1:]) <= 0.02 * 1000  # nobody gets that name for nothing
+    assert table[0, 0] >= 185
+
+
+def test_drawn_kernels_differ():
+    K = drawn_kernels("edge", 20, size=7, seed=4)
+    assert K.shape == (20, 7, 7) and K.dtype == torch.float64
+    norms = K.flatten(1).norm(dim=1)
+    assert ((norms > 0.9) & (norms < 1.2)).all()
+    assert torch.pdist(K.flatten(1)).min() > 0.2
+    torch.testing.assert_close(K, drawn_kernels("edge", 20, size=7, seed=4))
+    with pytest.raises(ValueError, match="^kind: expected one of centre-surround, .* got 'spot'"):
+        drawn_kernels("spot", 3)
+
+
+def test_opposite_pairs():
+    def labels(*lights):
+        return label_kernels(torch.stack([edge(light - 90) for light in lights]))
+
+    assert opposite_pairs(labels(0, 180, 90, 270)) == 2
+    assert opposite_pairs(labels(0, 175, 170)) == 1  # an edge is in one pair at most
+    assert opposite_pairs(labels(0, 90, 45)) == 0
+    assert opposite_pairs(labels(350, 175)) == 1
+    assert opposite_pairs(labels(0, 150)) == 0
+    assert opposite_pairs(labels(0, 150), within=40) == 1
+    assert opposite_pairs(label_kernels(torch.stack([bar(0), -bar(0)]))) == 0
 
 
 def test_what_is_none_of_these_is_other():

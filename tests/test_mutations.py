@@ -676,6 +676,41 @@ MUTATIONS = {
         {"ROUND = 0.75": "ROUND = 0.1"},
         "test_kernels.py::test_oriented_kernels",
     ),
+    "a surround is not asked for": Mutation(
+        "course/kernels.py",
+        {"SURROUND = 0.2": "SURROUND = -1.0"},
+        "test_kernels.py::test_a_blob_has_no_surround",
+    ),
+    "the surround has the sign of the centre": Mutation(
+        "course/kernels.py",
+        {"-part.clamp(max=0).sum()": "part.clamp(min=0).sum()"},
+        "test_kernels.py::test_a_blob_has_no_surround",
+    ),
+    "an edge with one side": Mutation(
+        "course/kernels.py",
+        {"BOTH = 0.5": "BOTH = 0.01"},
+        "test_kernels.py::test_an_edge_has_two_sides",
+    ),
+    "pairs of edges that point the same way": Mutation(
+        "course/kernels.py",
+        {"% 360 - 180) - 180)": "% 360 - 180))"},
+        "test_kernels.py::test_opposite_pairs",
+    ),
+    "patches that are not moved": Mutation(
+        "course/plots/conv.py",
+        {"codes[0].roll(way, (1, 2))": "codes[0]"},
+        "test_conv_panel.py::test_how_far_codes_are_from_the_moved_ones",
+    ),
+    "grey counted as colour": Mutation(
+        "course/widgets/conv.py",
+        {"(off - off.mean(0)).square()": "off.square()"},
+        "test_conv_panel.py::test_what_is_left_of_colour_and_grey",
+    ),
+    "channels of unequal variance": Mutation(
+        "course/families.py",
+        {"(values.mean() / values).sqrt()": "(values / values.mean()).sqrt()"},
+        "test_families.py::test_channels",
+    ),
     "count the mean as a direction": Mutation(
         "course/kernels.py",
         {"(radius > 0) & (radius": "(radius >= 0) & (radius"},

@@ -1,9 +1,11 @@
-"""What a small kernel looks like, by measurement: a spot, an edge, a bar or a grating; which way
-it lies; which side is light.
+"""What a small kernel looks like, by measurement: a centre with a surround, a blob, an edge, a bar
+or a grating; which way it lies; which side is light.
 
 Angles are in degrees, counter-clockwise as seen in the picture: 0 is horizontal, 90 vertical.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,9 +14,12 @@ from torch import Tensor
 
 from ..validate import check_count, check_tensor, describe
 
-ROUND = 0.75  # share of the energy that is the same in all directions: above it, centre-surround
+ROUND = 0.75  # share of the squared norm that is the same in all directions: above it, round
+SURROUND = 0.2  # the other sign's sum, relative to the middle's: above it, a surround
 ORIENTED = 0.35  # coherence of the power spectrum: below it, no orientation
 LOBE = 0.25  # of the largest: how strong a lobe of the profile must be to count
+EVERY_KIND = ("centre-surround", "blob", "edge", "bar", "grating", "other")
+BOTH = 0.5  # of the larger one: how strong the weaker of two lobes must be in an edge
 KINDS = {1: "bar", 2: "edge", 3: "bar"}  # by the number of lobes; from 4 on "grating"
 _GRID = 64  # frequencies a side, and points a side of rotated profiles
 
@@ -23,12 +28,14 @@ _GRID = 64  # frequencies a side, and points a side of rotated profiles
 class KernelLabel:
     """The measured look of one kernel.
 
-    kind: "centre-surround", "edge", "bar", "grating" or "other". angle: the direction of its lines
-    in [0, 180), NaN without one. light: which side of an edge is light, in [0, 360), at a right
-    angle to its lines, else NaN. polarity: +1 or −1; the sign of the middle, or of an edge whose
-    upper (right) side is light. roundness: the share of the energy that is the same in all
-    directions about the best centre. coherence: 0 when the power spectrum prefers no direction, 1
-    when it lies along one line. lobes: light and dark stripes across the lines.
+    kind: "centre-surround", "blob", "edge", "bar", "grating" or "other". angle: the direction of
+    its lines in [0, 180), NaN without one. light: which side of an edge is light, in [0, 360), at a
+    right angle to its lines, else NaN. polarity: +1 or −1; the sign of the middle, or of an edge
+    whose upper (right) side is light. roundness: the share of the squared norm that is the same in
+    all directions about the best centre. surround: of this round part, the sum of what has the
+    other sign than the middle, relative to the sum of what has the same. coherence: 0 when the
+    power spectrum prefers no direction, 1 when it lies along one line. lobes: light and dark
+    stripes across the lines.
     """
 
     kind: str
@@ -36,6 +43,7 @@ class KernelLabel:
     light: float
     polarity: int
     roundness: float
+    surround: float
     coherence: float
     lobes: int
 
@@ -43,32 +51,37 @@ class KernelLabel:
 def label_kernel(K: Tensor) -> KernelLabel:
     """Measure one kernel (a, b), or one of several channels (C, a, b) by its mean over them.
 
-    The kinds: *centre-surround* if more than 75 % of the energy is the same in all directions; else
-    *other* if the spectrum's coherence |ΣP e^{2iθ}|/ΣP is below 0.35; else by the lobes of the
-    profile across the lines that reach 25 % of the largest: 2 make an *edge*, 1 or 3 a *bar*, more
-    a *grating*.
+    The kinds: round if more than 75 % of the squared norm is the same in all directions, and then
+    *centre-surround* if what has the other sign than the middle sums up to more than 20 % of what
+    has the same, else *blob*. If it is not round: *other* if the spectrum's coherence
+    |ΣP e^{2iθ}|/ΣP is below 0.35; else by the lobes of the profile across the lines that reach 25 %
+    of the largest: 2 make an *edge* (if the weaker has half the height of the stronger at least,
+    else a *bar*), 1 or 3 a *bar*, more a *grating*.
     """
     check_tensor("K", K)
     if K.ndim not in (2, 3) or not K.any():
         raise ValueError(f"K: expected a non-zero kernel (a, b) or (C, a, b), got {describe(K)}")
     K = K.detach().double().cpu()
     K = K.mean(0) if K.ndim == 3 else K
-    round_share, middle = _roundness(K)
+    round_share, middle, surround = _roundness(K)
     coherence, across = _main_frequency(K)
     profile = _profile(K, across)
     lobes = _lobes(profile)
     angle, light = torch.nan, torch.nan
     if round_share > ROUND:
-        kind, polarity = "centre-surround", _sign(middle)
+        kind = "centre-surround" if surround > SURROUND else "blob"
+        polarity = _sign(middle)
     elif coherence < ORIENTED:
         kind, polarity = "other", _sign(_strongest(K))
     else:
         kind, angle = KINDS.get(lobes, "grating"), (across + 90) % 180
         polarity = _sign(_strongest(profile))
+    if kind == "edge" and not BOTH < -profile.min() / profile.max() < 1 / BOTH:
+        kind = "bar"
     if kind == "edge":  # the light side is where the profile has its higher lobe
         light = across if profile.argmax() > profile.argmin() else (across + 180) % 360
         polarity = 1 if (light + 45) % 360 < 180 else -1
-    return KernelLabel(kind, angle, light, polarity, round_share, coherence, lobes)
+    return KernelLabel(kind, angle, light, polarity, round_share, surround, coherence, lobes)
 
 
 def label_kernels(K: Tensor) -> list[KernelLabel]:
@@ -87,9 +100,83 @@ def orientation_bins(labels: list[KernelLabel], bins: int = 8) -> list[int]:
     return counts
 
 
+def opposite_pairs(labels: list[KernelLabel], within: float = 20.0) -> int:
+    """How many pairs of edges have opposite light sides, to ``within`` degrees. An edge is counted
+    in one pair at most.
+    """
+    sides, pairs = [x.light for x in labels if x.kind == "edge"], 0
+    while sides:
+        one = sides.pop()
+        off = [abs(abs((one - other + 180) % 360 - 180) - 180) for other in sides]
+        if off and min(off) <= within:
+            sides.pop(off.index(min(off)))
+            pairs += 1
+    return pairs
+
+
+def confusion(labelled: Mapping[str, list[KernelLabel]]) -> Tensor:
+    """How often each kind (rows: the keys, in their order) is called what (columns: EVERY_KIND)."""
+    rows = [[x.kind for x in labels] for labels in labelled.values()]
+    return torch.tensor([[row.count(kind) for kind in EVERY_KIND] for row in rows])
+
+
+def drawn_kernels(kind: str, count: int, *, size: int = 9, seed: int = 0) -> Tensor:
+    """Kernels (count, size, size) of a kind, drawn by a formula: to try the labels on.
+
+    Each has its own direction, width, sign and place (within a pixel of the middle), norm 1, and
+    noise of norm 0.2 to 0.4 on top. *centre-surround*: a Gaussian less a wider one that takes away
+    60 to 100 % of its sum; *blob*: a Gaussian; *edge*: one that is differentiated across its lines;
+    *bar*: a long Gaussian, or up to its second derivative; *grating*: a wave of 2.5 to 4 pixels
+    under a bell; *other*: noise under a bell. Float64.
+    """
+    if kind not in EVERY_KIND:
+        raise ValueError(f"kind: expected one of {', '.join(EVERY_KIND)}, got {kind!r}")
+    check_count("count", count)
+    generator = torch.Generator().manual_seed(seed)
+
+    def between(low: float, high: float) -> Tensor:
+        share = torch.rand(count, 1, 1, generator=generator, dtype=torch.float64)
+        return low + (high - low) * share
+
+    def noise() -> Tensor:
+        return torch.randn(count, size, size, generator=generator, dtype=torch.float64)
+
+    x = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    down, right, turn = between(-1, 1), between(-1, 1), between(0, math.pi)
+    u = (x - right) * turn.cos() - (x[:, None] - down) * turn.sin()  # across the lines
+    v = (x - right) * turn.sin() + (x[:, None] - down) * turn.cos()  # along them
+    K = _drawn(kind, u, v, between, noise)
+    K = K / K.flatten(1).norm(dim=1)[:, None, None]
+    return between(-1, 1).sign() * K + between(0.2, 0.4) * noise() / size
+
+
+def _drawn(kind: str, u: Tensor, v: Tensor, between, noise) -> Tensor:
+    """The formula of a kind; u, v: places across and along its lines (count, size, size)."""
+    if kind == "centre-surround":
+        s, wider = between(0.8, 1.3), between(1.6, 2.0)
+        surround = _bell(u, v, wider * s) / wider.square()
+        return _bell(u, v, s) - between(0.6, 1.0) * surround
+    if kind == "blob":
+        return _bell(u, v, between(0.7, 2.5))
+    if kind == "other":
+        return noise() * _bell(u, v, between(1.5, 3.0))
+    if kind == "grating":
+        wave, width = between(2.5, 4.0), between(0.7, 1.0)
+        return _bell(u, v, width * wave) * torch.cos(2 * math.pi * (u / wave + between(0, 1)))
+    s = between(0.8, 1.6)
+    if kind == "edge":
+        return u * _bell(u / s, v / (s * between(1.2, 2.5)), 1.0)
+    across = 1 - between(0, 1) * (u / s).square()
+    return across * _bell(u / s, v / (s * between(1.8, 3.0)), 1.0)
+
+
+def _bell(u: Tensor, v: Tensor, width) -> Tensor:
+    return torch.exp(-(u.square() + v.square()) / (2 * width**2))
+
+
 def colour_share(K: Tensor) -> Tensor:
-    """The share of each kernel's energy (n, C, a, b) that is colour: its distance from the grey
-    kernel that is the mean over the channels. 0 for black and white, 1 if the channels cancel.
+    """The share of each kernel's squared norm (n, C, a, b) that is colour: its distance from the
+    grey kernel that is the mean over the channels. 0 for black and white, 1 if the channels cancel.
     """
     if check_tensor("K", K).ndim != 4:
         raise ValueError(f"K: expected kernels (n, C, a, b), got {describe(K)}")
@@ -100,9 +187,10 @@ def colour_share(K: Tensor) -> Tensor:
 # ---- what the labels are made of ----
 
 
-def _roundness(K: Tensor) -> tuple[float, Tensor]:
-    """The largest share of the energy that a function of the distance from a centre explains, over
-    centres within a pixel of the middle (half pixels too); and the kernel's sum near that centre.
+def _roundness(K: Tensor) -> tuple[float, Tensor, float]:
+    """The largest share of the squared norm that a function of the distance from a centre explains,
+    over centres within a pixel of the middle (half pixels too); the kernel's sum near that centre;
+    and what this function has of the other sign, relative to what it has of the same.
     """
     hats, near = _rings(tuple(K.shape))
     k = K.flatten()
@@ -111,7 +199,10 @@ def _roundness(K: Tensor) -> tuple[float, Tensor]:
     weights = torch.linalg.solve(hats.mT @ hats + ridge, overlap)
     share = (weights * overlap).sum(-1) / k.square().sum()
     best = int(share.argmax())
-    return float(share[best]), near[best] @ k
+    middle = near[best] @ k
+    part = (hats[best] @ weights[best]) * _sign(middle)
+    same, other = part.clamp(min=0).sum(), -part.clamp(max=0).sum()
+    return float(share[best]), middle, float(other / same.clamp(min=1e-300))
 
 
 @lru_cache

@@ -1,0 +1,263 @@
+"""The exercises of notebook 05: a sum of convolutions, its adjoint and L, codes that follow an
+image, what an update adds up, better kernels, and two numbers about the matrix.
+"""
+
+import torch
+
+from .turn import Exercise, Mistake
+
+
+def decode(K, Z):
+    """A shifted copy of all maps for each pixel of the kernels."""
+    n, p, q = Z.shape
+    side = K.shape[-1]
+    Y = Z.new_zeros(p + side - 1, q + side - 1)
+    for r in range(side):
+        for c in range(side):
+            Y[r : r + p, c : c + q] += torch.einsum("n,npq->pq", K[:, r, c], Z)
+    return Y
+
+
+def adjoint(K, R):
+    """All pieces of the image, against all kernels in one product."""
+    side = K.shape[-1]
+    pieces = R.unfold(0, side, 1).unfold(1, side, 1)
+    return torch.einsum("pqrc,nrc->npq", pieces, K)
+
+
+def lipschitz(K, size):
+    """Frequency by frequency, from the definition of a Fourier transform."""
+    x = torch.arange(K.shape[-1], dtype=K.dtype)
+    f = torch.arange(size, dtype=K.dtype)
+    turn = 2 * torch.pi * f[:, None] * x / size
+    waves = torch.complex(turn.cos(), -turn.sin())
+    spectra = torch.einsum("fr,nrc,gc->nfg", waves, K.to(waves.dtype), waves)
+    return (spectra.real.square() + spectra.imag.square()).sum(0).max()
+
+
+def follows(Z, Z_moved, down, right):
+    """Only what is moved onto the map counts; the rest comes in as zeros."""
+    p, q = Z.shape[-2:]
+    here = torch.nn.functional.pad(Z, (right, 0, down, 0))[:, :p, :q]
+    return (Z_moved - here).norm() / Z.norm()
+
+
+def statistic(Z, X, low, high):
+    """By a padded copy of X, of which a window is held against Z at each step."""
+    p, q = Z.shape[-2:]
+    h, w = X.shape[-2:]
+    before, below, right = max(0, -low), max(0, p + high - h), max(0, q + high - w)
+    wide = torch.nn.functional.pad(X, (before, right, before, below))
+    steps = range(low + before, high + before + 1)
+    rows = [[(Z * wide[:, r : r + p, c : c + q]).sum() for c in steps] for r in steps]
+    return torch.stack([torch.stack(row) for row in rows])
+
+
+def update(G, B):
+    """By Cholesky's factor: G is symmetric and positive."""
+    factor = torch.linalg.cholesky(G)
+    K = torch.cholesky_solve(B.reshape(-1, 1), factor).reshape(B.shape)
+    return K / K.square().sum((1, 2), keepdim=True).sqrt()
+
+
+def emptying(K, Y):
+    """Place by place, kernel by kernel."""
+    side = K.shape[-1]
+    places = [
+        (K * Y[r : r + side, c : c + side]).sum((1, 2)).abs().max()
+        for r in range(Y.shape[0] - side + 1)
+        for c in range(Y.shape[1] - side + 1)
+    ]
+    return torch.stack(places).max()
+
+
+def numbers(h, w, side, n):
+    """Rows times columns, and what the columns are made of."""
+    pixels = h * w
+    columns = sum((h - side + 1) * (w - side + 1) for _ in range(n))
+    return pixels * columns, sum(side * side for _ in range(n))
+
+
+K = torch.tensor([[[1.0, 2.0], [0.0, -1.0]], [[0.0, 1.0], [3.0, 0.0]]])
+Z = torch.tensor([[[1.0, 0.0], [0.0, 2.0]], [[0.0, -1.0], [0.0, 0.0]]])
+Y = torch.tensor([[1.0, 0.0, 2.0], [-1.0, 3.0, 0.0], [0.0, 1.0, 1.0]])
+LONG = torch.tensor([[[1.0, -2.0, 0.0, 4.0]]])  # a map of one row
+MOVED = torch.tensor([[[0.0, 1.0, -2.0, 1.0]]])
+FIRST = torch.tensor([[[1.0, 2.0], [0.0, -1.0]]])
+SECOND = torch.tensor([[[0.0, 1.0], [3.0, 0.0]]])
+G = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
+B = torch.tensor([[[1.0]], [[-2.0]]])
+WIDE_G = torch.diag(torch.tensor([1.0, 2.0]))
+WIDE_B = torch.tensor([[[3.0, 8.0]]])
+
+
+def _solved(G, B):
+    return torch.linalg.solve(G, B.flatten()).reshape(B.shape)
+
+
+EXERCISES = {
+    "decode": Exercise(
+        like=decode,
+        on=[(K, Z)],
+        mistakes=[
+            Mistake(
+                "Your kernels lie turned round: that is correlation. A stamp stays as it is.",
+                lambda K, Z: decode(K.flip(1, 2), Z),
+            ),
+            Mistake(
+                "Where two stamps overlap, they add up. Yours overwrite each other.",
+                lambda K, Z: _overwritten(K, Z),
+            ),
+            Mistake(
+                "A stamp is put down times the entry of the map. You use the kernel alone.",
+                lambda K, Z: decode(K, (Z != 0).to(Z)),
+            ),
+        ],
+    ),
+    "adjoint": Exercise(
+        like=adjoint,
+        on=[(K, Y)],
+        mistakes=[
+            Mistake(
+                "You turned the kernels round: that is convolution. The adjoint holds each kernel "
+                "against the image as it is.",
+                lambda K, R: adjoint(K.flip(1, 2), R),
+            ),
+            Mistake(
+                "Rows and columns of the kernels are exchanged.",
+                lambda K, R: adjoint(K.mT, R),
+            ),
+            Mistake(
+                "You summed over the kernels. Each kernel has a map of its own.",
+                lambda K, R: adjoint(K, R).sum(0, keepdim=True).expand(len(K), -1, -1),
+            ),
+        ],
+    ),
+    "lipschitz": Exercise(
+        like=lipschitz,
+        on=[(K, 4), (Z, 3)],
+        mistakes=[
+            Mistake(
+                "That is the largest L of one kernel alone. At each frequency, sum over kernels.",
+                lambda K, size: torch.fft.fft2(K, s=(size, size)).abs().square().max(),
+            ),
+            Mistake(
+                "The squares are missing: L is the largest Σ|K̂ᵢ|².",
+                lambda K, size: torch.fft.fft2(K, s=(size, size)).abs().sum(0).max(),
+            ),
+            Mistake(
+                "You added up the largest values of the kernels. They need not lie at the same "
+                "frequency: sum first, then take the maximum.",
+                lambda K, size: torch.fft.fft2(K, s=(size, size)).abs().square().amax((1, 2)).sum(),
+            ),
+            Mistake(
+                "That is the sum of the squares of all kernels: the mean over the frequencies, "
+                "not the maximum. A step of 1/L would be too long.",
+                lambda K, size: K.square().sum(),
+            ),
+        ],
+    ),
+    "follows": Exercise(
+        like=follows,
+        on=[(LONG, MOVED, 0, 1), (Z, Z.flip(0), 1, 0)],
+        mistakes=[
+            Mistake(
+                "You compare with the old code where it was. Move it first.",
+                lambda Z, Z_moved, down, right: (Z_moved - Z).norm() / Z.norm(),
+            ),
+            Mistake(
+                "Relative to what? Divide by the length of the old code.",
+                lambda Z, Z_moved, down, right: follows(Z, Z_moved, down, right) * Z.norm(),
+            ),
+            Mistake(
+                "With roll, what leaves at one side comes in at the other. Here zeros come in.",
+                lambda Z, Z_moved, down, right: (
+                    (Z_moved - Z.roll((down, right), (1, 2))).norm() / Z.norm()
+                ),
+            ),
+        ],
+    ),
+    "statistic": Exercise(
+        like=statistic,
+        on=[(FIRST, SECOND, -1, 1), (FIRST, Y[None], 0, 1)],
+        mistakes=[
+            Mistake(
+                "The step belongs to X: Z(x)·X(x + s). Yours is X(x − s).",
+                lambda Z, X, low, high: statistic(Z, X, -high, -low).flip(0, 1),
+            ),
+            Mistake(
+                "What leaves at one side comes in at the other in yours. Beyond its border X is 0.",
+                lambda Z, X, low, high: _around(Z, X, low, high),
+            ),
+            Mistake(
+                "Yours is twice as large: the ½ of the energy and the 2 of the square cancel.",
+                lambda Z, X, low, high: 2 * statistic(Z, X, low, high),
+            ),
+        ],
+    ),
+    "update": Exercise(
+        like=update,
+        on=[(G, B), (WIDE_G, WIDE_B)],
+        mistakes=[
+            Mistake(
+                "That is the best K, but its kernels have not norm 1. Divide each by its norm.",
+                _solved,
+            ),
+            Mistake(
+                "Each kernel has norm 1 by itself, not all of them together.",
+                lambda G, B: _solved(G, B) / _solved(G, B).norm(),
+            ),
+            Mistake(
+                "You multiply with G. The equations are G·K = B: solve them.",
+                lambda G, B: (G @ B.flatten()).reshape(B.shape) / (G @ B.flatten()).norm(),
+            ),
+        ],
+    ),
+    "emptying": Exercise(
+        like=emptying,
+        on=[(K, Y), (K, -2 * Y)],
+        mistakes=[
+            Mistake(
+                "A code may be negative: take absolute values.",
+                lambda K, Y: adjoint(K, Y).max(),
+            ),
+            Mistake(
+                "You turned the kernels round: that is convolution.",
+                lambda K, Y: adjoint(K.flip(1, 2), Y).abs().max(),
+            ),
+        ],
+    ),
+    "numbers": Exercise(
+        like=numbers,
+        on=[(5, 6, 3, 2), (10, 10, 1, 4)],
+        mistakes=[
+            Mistake(
+                "A kernel has fewer places than the image has pixels: it must lie inside.",
+                lambda h, w, side, n: (h * w * n * h * w, n * side**2),
+            ),
+            Mistake(
+                "Each kernel has its own columns, and its own numbers.",
+                lambda h, w, side, n: (h * w * (h - side + 1) * (w - side + 1), side**2),
+            ),
+            Mistake(
+                "A map has one row and one column more: h − side + 1 of them.",
+                lambda h, w, side, n: (h * w * n * (h - side) * (w - side), n * side**2),
+            ),
+        ],
+    ),
+}
+
+
+def _overwritten(K, Z):
+    side = K.shape[-1]
+    Y = Z.new_zeros(Z.shape[1] + side - 1, Z.shape[2] + side - 1)
+    for i, r, c in Z.nonzero().tolist():
+        Y[r : r + side, c : c + side] = Z[i, r, c] * K[i]
+    return Y
+
+
+def _around(Z, X, low, high):
+    p, q = Z.shape[-2:]
+    steps = range(low, high + 1)
+    rows = [[(Z * X.roll((-r, -c), (1, 2))[:, :p, :q]).sum() for c in steps] for r in steps]
+    return torch.stack([torch.stack(row) for row in rows])
