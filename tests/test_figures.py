@@ -15,6 +15,7 @@ from tools import notebooks
 def drawn(change=lambda axes: None, **options):
     """The content of a figure with one of everything, but for the change."""
     say = dict(title="up", x="λ", first="a", second="b", heights=[1, 2, 3]) | options
+    say = dict(ticks=("low", "high"), bars=("one", "two", "three")) | say
     figure, (left, right) = new_figure(1, 2)
     x = np.linspace(0, 1, 300)
     left.plot(x, x**2, label=say["first"])
@@ -22,9 +23,10 @@ def drawn(change=lambda axes: None, **options):
     left.fill_between(x, x, 2 * x)
     left.scatter([0.1, 0.2], [0.3, 0.4], c=["#ff0000", "#00ff00"], label="dots")
     left.set(title=say["title"], xlabel=say["x"], ylabel="energy", ylim=(0, 2))
+    left.set_xticks([0, 1], say["ticks"])
     left.text(0.5, 0.5, "here")
     left.legend()
-    right.bar(["one", "two", "three"], say["heights"])
+    right.bar(say["bars"], say["heights"])
     right.imshow(np.eye(3), vmin=0, vmax=1)
     change(left)
     return json.loads(content(figure))
@@ -36,6 +38,8 @@ CHANGES = {
     "swapped names": dict(first="b", second="a"),
     "a height": dict(heights=[1, 2, 3.1]),
     "two heights": dict(heights=[2, 1, 3]),
+    "words at ticks": dict(ticks=("high", "low")),
+    "names of bars": dict(bars=("two", "one", "three")),
     "limits": dict(change=lambda axes: axes.set_ylim(0, 3)),
     "scale": dict(change=lambda axes: axes.set_yscale("symlog")),
     "axis upside down": dict(change=lambda axes: axes.invert_yaxis()),

@@ -6,7 +6,6 @@ came of it is printed; and the notebook goes on with the reader's function if it
 ours.
 """
 
-from .check import check
 from .turn import Exercise, Mistake, exercises, your_turn
 
-__all__ = ["Exercise", "Mistake", "check", "exercises", "your_turn"]
+__all__ = ["Exercise", "Mistake", "exercises", "your_turn"]

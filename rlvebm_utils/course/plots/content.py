@@ -6,7 +6,9 @@ A label that is wrong, two curves that are swapped or a legend in another order 
 import json
 
 import numpy as np
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.colors import to_hex
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 MOST = 120  # numbers of one artist that are kept, spread evenly over all it has
 
@@ -25,6 +27,7 @@ def _of_axes(axes) -> dict:
         "title": axes.get_title(loc="left") or axes.get_title(),
         "labels": [axes.get_xlabel(), axes.get_ylabel()],
         "scales": [axes.get_xscale(), axes.get_yscale()],
+        "ticks": _words(axes.xaxis) + _words(axes.yaxis),
         "limits": _few([*axes.get_xlim(), *axes.get_ylim()]),
         "legend": [text.get_text() for text in legend.get_texts()] if legend else [],
         "texts": [[text.get_text(), *_few(text.get_position())] for text in axes.texts],
@@ -34,6 +37,14 @@ def _of_axes(axes) -> dict:
         "images": [[*image.get_array().shape, *_few(image.get_clim())] for image in axes.images],
     }
     return {name: value for name, value in said.items() if value}
+
+
+def _words(axis) -> list[str]:
+    """What stands at the ticks where somebody chose it; other numbers follow from the limits."""
+    chosen = (FixedFormatter, FuncFormatter, StrCategoryFormatter)
+    if not axis.get_visible() or not isinstance(axis.get_major_formatter(), chosen):
+        return []
+    return [text.get_text() for text in axis.get_ticklabels()]
 
 
 def _line(line) -> list:
