@@ -42,6 +42,10 @@ def told(function, exercise=TOY) -> str:
     return said
 
 
+def untouched(v, t):
+    raise NotImplementedError
+
+
 def in_place(v, t):
     return v.mul_(0.5).add_(t)
 
@@ -54,6 +58,7 @@ def stops(v, t):
     ("function", "said"),
     [
         (lambda v, t: ..., "not tried yet: until you write it, halve is ours"),
+        (untouched, "not tried yet: until you write it, halve is ours"),
         (lambda v, t: v * 0.5 + t, f"right: your halve gives\n    [1.5, 0]   {GIVEN}"),
         (
             lambda v, t: v + t,
@@ -75,6 +80,7 @@ def stops(v, t):
         (lambda v, t: halve, "it gives a function, and a tensor"),
         (lambda v, t: v / 0 * 0, "yours     [nan, nan]"),
         (lambda v: v, "it stopped at `its call` with TypeError: "),
+        (lambda v, t: torch.fft.fft(v).clamp(min=0), "with NotImplementedError: "),
         (stops, '`raise ValueError("no such thing")` with ValueError: no such thing'),
         (in_place, "it changes its argument v. Make a new tensor"),
     ],
