@@ -98,7 +98,9 @@ def test_one_number_and_several_values():
     assert "it gives a complex, and a number was meant" in told(lambda v: 1j, norm)
     no_order = "with NotImplementedError: "  # torch's own, and not a reader who has not begun
     assert no_order in told(lambda v: torch.complex(v, v).max(), norm)
-    assert "it gives an int, and a tensor" in told(lambda v: 1, Exercise(like=lambda v: v, on=[(V,)]))
+    assert "it gives an int, and a tensor" in told(
+        lambda v: 1, Exercise(like=lambda v: v, on=[(V,)])
+    )
     both = Exercise(like=lambda v: (v.sum(), v), on=[(V,)])
     assert "1, [2, -1]" in told(lambda v: (1.0, v), both)
     assert "it gives a Tensor, and 2 values were meant" in told(lambda v: v, both)
