@@ -352,8 +352,8 @@ claim("ERR-9", kernels=learned, maps=maps, **controls)
 # Here is an empty map. Choose a kernel and click: a stamp falls, and the image $Y = \sum_i K_i * Z_i$ builds up. Below it an image stands on empty ground, your own or a photograph. Drag it and watch
 # its code.
 #
-# All places share one dictionary. So if an image on empty ground moves by a few pixels, its best code is the old one, moved. The proof: let $S$ move images and maps. Then $W(Sz) = S(Wz)$, and moving changes no norm,
-# so $E(SY, Sz) = E(Y, z)$: if $z$ is best for $Y$, then $Sz$ is best for $SY$. **Predict:** does this also hold for ordinary sparse coding
+# All places share one dictionary. So if an image on empty ground moves by a few pixels, its best code is the old one, moved. The proof: let $\mathcal T$ move images and maps. Then $W(\mathcal T z) = \mathcal T(Wz)$, and moving changes no norm,
+# so $E(\mathcal T Y, \mathcal T z) = E(Y, z)$: if $z$ is best for $Y$, then the moved code is best for the moved image. **Predict:** does this also hold for ordinary sparse coding
 # of patches, with the same eight atoms, on the ground cut into squares of 9 × 9?
 #
 # <details><summary>Answer</summary>
