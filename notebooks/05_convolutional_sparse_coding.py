@@ -74,7 +74,7 @@ torch.set_default_dtype(torch.float64)  # so that the printed digits are the sam
 # %% [markdown]
 # ## 1 · The same edge at a thousand places
 #
-# Six photographs, free to use. Light and shade say little about what there is to see, so we look at the *local contrast*: each pixel less the mean around it, in
+# Six photographs, free to use. Brightness that changes slowly is not what we want to code, so we look at the *local contrast*: each pixel less the mean around it, in
 # units of how much the surroundings vary. Kernels are learned from four of the photographs; the two others are *held out*. There are three such splits, another pair each time.
 
 # %%
@@ -95,7 +95,7 @@ draw.photograph(photo[8:-8, 8:-8], held_out["camera"])  # 8 pixels are trimmed
 #
 # $$Y(x) = \sum_i \sum_p K_i(p)\, Z_i(x - p) .$$
 #
-# In words: at each non-zero of a map, put down a copy of its kernel, times that number, as with a stamp. Where stamps overlap, they add up.
+# In words: at each non-zero of a map, put down a copy of its kernel, times that number, as with a stamp. Where stamps overlap, they add up. (With few non-zeros the sum is near a photograph, not equal to it.)
 
 # %%
 show_diagram("conv_sum")
@@ -263,11 +263,11 @@ draw.term_by_term(conv.K, code.z, terms, face)
 # To be fair, both get the same number of free values: the eight kernels have 8 · 81 = 648, so the new maps may have 648 non-zeros (to within a few). But new maps also *choose* the places of their values. So there are
 # three controls: the learned kernels at 648 *random* places, values by least squares, where nothing is chosen; kernels that are noise, with new maps; and maps with the kept entries at random places, with the best kernels. All is done three times, with another held-out pair and the kernels that were learned without it.
 #
-# **Predict:** which of the five explains most of the second image?
+# **Predict:** which of the five explains most of the second image? And what do the kept maps leave of it: less than 30 %, 30 to 70 %, or more?
 #
 # <details><summary>Answer</summary>
 #
-# The learned kernels with new maps. Even at random places they leave less than the kept maps. And the kept maps are hardly different from maps with their entries at random places: they say where things are in *another* image.
+# The learned kernels with new maps. The kept maps leave more than 80 %. Even at random places they leave less than the kept maps. And the kept maps are hardly different from maps with their entries at random places: they say where things are in *another* image.
 #
 # </details>
 
@@ -427,7 +427,7 @@ claim("CONV-2", numbers=conv.K.numel(), h=h, w=w, **shown)
 #
 # ### The update
 #
-# Learning is as in notebook 2: codes for the kernels at hand, then better kernels for these codes, in turn, with kernels of norm 1 (a longer kernel with a smaller code would cost less and explain the same). For fixed codes the fit
+# Learning is as in notebook 2: codes for the present kernels, then better kernels for these codes, in turn, with kernels of norm 1 (a longer kernel with a smaller code would cost less and explain the same). For fixed codes the fit
 # is a parabola in the kernels. Its slope in $K_i(p)$ is, with the residual $R = Y - \sum_j K_j * Z_j$,
 #
 # $$-\sum_x Z_i(x)\,R(x + p) \;=\; -B_i(p) + \sum_j\sum_q A_{ij}(p - q)\,K_j(q),$$
@@ -436,7 +436,7 @@ claim("CONV-2", numbers=conv.K.numel(), h=h, w=w, **shown)
 #
 # $$B_i(p) = \sum_x Z_i(x)\,Y(x + p), \qquad A_{ij}(s) = \sum_x Z_i(x)\,Z_j(x + s).$$
 #
-# $B$ correlates maps with images, $A$ maps with maps, over all shifts within a kernel. These are all that an update has to know; the images may be forgotten. Where the slope is zero, $K$ is best: that is a system of linear equations, and with
+# $B$ correlates maps with images, $A$ maps with maps, over all shifts within a kernel. These are all that an update has to know; the images are no longer needed. Where the slope is zero, $K$ is best: that is a system of linear equations, and with
 # $G_{(i,p),(j,q)} = A_{ij}(p - q)$ it reads $G K = B$.
 #
 # **Your turn, twice.** First the sums. For batches `Z` (N, r, c) and `X` (N, h, w) return the square table of $\sum Z(x)\,X(x + s)$, summed over the batch and over $x$, for steps $s$ from `low` to `high` in rows and
@@ -819,7 +819,7 @@ for channels in (raw, equal):
 # In the upper rows, colour is 5 to 21 % of the images and 7 to 13 % of the kernels, yet 59 to 93 % of it is left unexplained, against 9 to 17 % of the grey. It is not that there is nothing to explain. Colour is *weak*: a coefficient
 # that would explain it is often below λ, and **the price drops weak coefficients first**.
 #
-# With equal variances the weak channels are no longer weak. The kernels spend 26 to 56 % of their squared norm on colour, and 29 to 44 % of the colour is left. The grey pays for it: 22 to 46 % of it is left. What a code keeps
+# With equal variances the weak channels are no longer weak. The kernels spend 26 to 56 % of their squared norm on colour, and 29 to 44 % of the colour is left. The grey is coded worse: 22 to 46 % of it is left. What a code keeps
 # depends on the units in which the error is measured. (The kernels were learned in these units, too, and the numbers of non-zeros are not the same; what each of these does alone is not separated here.) Move λ and the channels:
 
 # %% tags=["slider-setup"]
@@ -917,7 +917,7 @@ def numbers(h, w, side, n):
 #
 # ## What breaks
 #
-# - **Borders.** Here codes exist only where a kernel fits into the image. Circular convolution is simpler in Fourier space, and glues opposite borders together.
+# - **Borders.** Here codes exist only where a kernel fits into the image. Circular convolution is simpler in Fourier space, and treats opposite borders as neighbours.
 # - **Convolution or correlation.** Deep-learning libraries call correlation «convolution». Mixing them up turns the kernels by 180°.
 # - **Neighbours.** A kernel and itself one pixel further are nearly the same atom, so $L$ is large and steps are short.
 # - **Light and shade.** Without taking out the local mean, a large part of the squared norm is constant patches, and kernels are spent on them.
