@@ -19,7 +19,7 @@
 # - write an image as a sum of feature maps convolved with kernels, and that sum as a matrix;
 # - write its adjoint and its Lipschitz constant, and run ISTA with your own three functions;
 # - say which of the two is the dictionary and which the code, and why the code moves with the image;
-# - derive and run an update of the kernels;
+# - write and run an update of the kernels;
 # - tell by numbers what learned kernels look like, and how often such a rule is wrong.
 #
 # **You need** [notebook 2](02_sparse_coding_fista.ipynb): energy, shrinkage, ISTA and FISTA, the duality gap. **Time** 60 minutes with the exercises; all cells together run in about a minute and a half.
@@ -60,7 +60,7 @@ import torch.nn.functional as F
 from rlvebm_utils import ConvDictionary, encode_images, energy, fista, lambda_max, soft_threshold
 from rlvebm_utils.conv_learning import kernel_noise
 from rlvebm_utils.course import families, kernels
-from rlvebm_utils.course.claims import claim
+from rlvebm_utils.course.claims import as_range, claim
 from rlvebm_utils.course.exercises import your_turn
 from rlvebm_utils.course.families import Training
 from rlvebm_utils.course.plots import conv as draw
@@ -74,7 +74,7 @@ torch.set_default_dtype(torch.float64)  # so that the printed digits are the sam
 # %% [markdown]
 # ## 1 · The same edge at a thousand places
 #
-# Six photographs, free to use. Light and shade say little about what there is to see, so we look at the *local contrast*: each pixel less the mean around it, in
+# Six photographs, free to use. Brightness that changes slowly is not what we want to code, so we look at the *local contrast*: each pixel less the mean around it, in
 # units of how much the surroundings vary. Kernels are learned from four of the photographs; the two others are *held out*. There are three such splits, another pair each time.
 
 # %%
@@ -95,14 +95,14 @@ draw.photograph(photo[8:-8, 8:-8], held_out["camera"])  # 8 pixels are trimmed
 #
 # $$Y(x) = \sum_i \sum_p K_i(p)\, Z_i(x - p) .$$
 #
-# In words: at each non-zero of a map, put down a copy of its kernel, times that number, as with a stamp. Where stamps overlap, they add up.
+# In words: at each non-zero of a map, put down a copy of its kernel, times that number, as with a stamp. Where stamps overlap, they add up. (With few non-zeros the sum is near a photograph, not equal to it.)
 
 # %%
 show_diagram("conv_sum")
 
 # %% [markdown]
-# **Your turn.** Write this sum. `K` holds kernels (n, a, a), `Z` maps (n, p, q). An entry of `Z` is a place where the whole kernel lies inside the image (a *valid* code), so the image has
-# $p + a - 1$ rows and $q + a - 1$ columns. (`Z.nonzero().tolist()` lists the places.) The cells below use your function; until you have written it, they use ours.
+# **Your turn.** Write this sum. `K` holds kernels (n, a, a), `Z` maps (n, r, c). An entry of `Z` says where the upper left pixel of the kernel lies; the whole kernel is inside the image (a *valid* code), so the image has
+# $r + a - 1$ rows and $c + a - 1$ columns. (`Z.nonzero().tolist()` lists the places.) The cells below use your function; until you have written it, they use ours.
 
 
 # %% tags=["exercise"]
@@ -134,7 +134,7 @@ def decode(K, Z):
 #
 # So $(W^\top R)_i(s) = \sum_p K_i(p)R(s + p)$: hold the kernel, *not* turned round, against the piece of the image at $s$. That is the correlation $K_i \star R$.
 #
-# **Your turn.** Return it for all kernels and places, shape $(n, h - a + 1, w - a + 1)$. (`F.conv2d`, in spite of its name, is a correlation; it takes images (N, 1, h, w) and kernels (n, 1, a, a).)
+# **Your turn.** Return $W^\top R$ (without the minus) for all kernels and places, shape $(n, h - a + 1, w - a + 1)$. (`F.conv2d`, in spite of its name, is a correlation; it takes images (N, 1, h, w) and kernels (n, 1, a, a).)
 
 
 # %% tags=["exercise"]
@@ -162,7 +162,7 @@ def adjoint(K, R):
 # $$L = \max_f \sum_i |\hat K_i(f)|^2 \qquad\text{(exactly, on the torus).}$$
 #
 # Our codes are *valid*: no kernel leaves the image. Such a code is also a code on a torus of the image's size, with zeros where kernels would leave, and it decodes to the same image. So the same number is
-# an **upper bound** of their $L$; steps are safe, and perhaps a little short.
+# an **upper bound** of their $L$, and a step of 1 over the bound is safe.
 #
 # **Your turn.** Return $\max_f \sum_i|\hat K_i(f)|^2$ for a torus of `size` × `size` pixels. (`torch.fft.fft2(K, s=(size, size))` gives the spectra of all kernels.)
 
@@ -231,35 +231,43 @@ claim("CONV-1", size=W.shape, off=off, L_ratio=L_ratio, share=share, squared=squ
 draw.toeplitz(W, three.K)
 
 # %% [markdown]
-# The stripes are the sharing. A matrix whose entries depend only on *row minus column* is called *Toeplitz*. Here both directions of the image count: for each kernel, $W$ consists of blocks (a column of the map
-# against a row of the image, and so on); each block is Toeplitz, and the blocks themselves lie as in a Toeplitz matrix. It is **block-Toeplitz with Toeplitz blocks**. Nobody should ever store it.
+# The stripes are the sharing. A matrix whose entries depend only on *row minus column* is called *Toeplitz*. Here both directions of the image count: for each kernel, $W$ consists of blocks, one
+# for each row of the image and each row of the map; each block is Toeplitz, and the blocks themselves lie as in a Toeplitz matrix. It is **block-Toeplitz with Toeplitz blocks**. Nobody should ever store it.
 #
-# The bound for $L$ is larger than the true $L$ by the ratio that the next cell prints. Then the image, term by term.
+# How much larger than the true $L$ is the bound? The next cell finds $L$ by power iteration. In an image that is hardly larger than a kernel, borders matter much; in a larger one, hardly. Then the image, term by term.
 
 # %%
-print(f"bound of L / L of the valid codes: {float(L_ratio):.2f}")
+for size in (15, 24, 64):
+    z = torch.randn(8, size - 8, size - 8, generator=torch.Generator().manual_seed(0))
+    for _ in range(200):
+        z = conv.adjoint(conv.decode(z / z.norm()))
+    print(
+        f"{size} × {size} pixels, bound of L / L: {float(lipschitz(conv.K, size) / z.norm()):.2f}"
+    )
+
+# %%
 terms = torch.stack([decode(conv.K[i : i + 1], code.z[i : i + 1]) for i in range(8)])
 draw.term_by_term(conv.K, code.z, terms, face)
 
 # %% [markdown]
 # ### How the sum is computed
 #
-# There are two ways. *Spatial*: cut the image into overlapping patches and multiply them by all kernels in one matrix product. *Fourier*: multiply spectra. Timed
-# on a CPU, the spectra win while a kernel has more numbers than there are kernels, twice over (81 > 2n). `ConvDictionary` chooses by this rule.
+# There are two ways. *Spatial*: cut the image into overlapping patches and multiply them by all kernels in one matrix product. *Fourier*: multiply spectra. `ConvDictionary` takes
+# the spectra where a kernel has more than twice as many numbers as there are kernels ($81 > 2n$), a rule that was found by timing both on a CPU.
 #
 # ### Which is the dictionary?
 #
 # **The lecture's notes say** that «the dictionary matrix is now a bunch of feature maps». Test it. A dictionary is what stays when the next image comes; the code is
 # what is found anew. Take two images. Keep the kernels and find new maps for the second image; or keep the *maps* of the first image and fit new kernels to the second, by least squares.
 #
-# To be fair, both get the same number of free numbers: the eight kernels have 8 · 81 = 648, so the new maps may have 648 non-zeros. There are two controls: kernels that are noise, with 648 new non-zeros; and
-# maps with the kept entries at *random* places. All is done three times, with another held-out pair and the kernels that were learned without it.
+# To be fair, both get the same number of free values: the eight kernels have 8 · 81 = 648, so the new maps may have 648 non-zeros (to within a few). But new maps also *choose* the places of their values. So there are
+# three controls: the learned kernels at 648 *random* places, values by least squares, where nothing is chosen; kernels that are noise, with new maps; and maps with the kept entries at random places, with the best kernels. All is done three times, with another held-out pair and the kernels that were learned without it.
 #
-# **Predict:** which of the four explains most of the second image?
+# **Predict:** which of the five explains most of the second image? And what do the kept maps leave of it: less than 30 %, 30 to 70 %, or more?
 #
 # <details><summary>Answer</summary>
 #
-# The learned kernels with new maps. And the kept maps are hardly better than maps with their entries at random places: they say where things are in *another* image.
+# The learned kernels with new maps. The kept maps leave more than 80 %. Even at random places they leave less than the kept maps. And the kept maps are hardly different from maps with their entries at random places: they say where things are in *another* image.
 #
 # </details>
 
@@ -294,27 +302,46 @@ def with_best_kernels(Z, Y):
     return (M @ torch.linalg.lstsq(M, Y.flatten(), driver="gelsd").solution).reshape(Y.shape)
 
 
+# %%
+def at_random_places(dictionary, Y, seed):
+    """Learned kernels at 648 places that nobody chose: the best values are linear, too."""
+    n, rows, columns = dictionary.adjoint(Y).shape
+    order = torch.randperm(n * rows * columns, generator=torch.Generator().manual_seed(seed))[:648]
+    M = torch.zeros(648, *Y.shape)
+    for image, place in zip(M, order.tolist(), strict=True):
+        i, (row, column) = place // (rows * columns), divmod(place % (rows * columns), columns)
+        image[row : row + 9, column : column + 9] = dictionary.K[i]
+    M = M.flatten(1).T
+    return (M @ torch.linalg.lstsq(M, Y.flatten(), driver="gelsd").solution).reshape(Y.shape)
+
+
+# %%
 def noise(like, seed):  # kernels that nobody learned, of norm 1
     shape, generator = like.K.shape, torch.Generator().manual_seed(seed)
     K = kernel_noise(shape[0], shape[1:-2], 9, generator)
     return ConvDictionary(K / K.flatten(1).norm(dim=1).reshape(-1, *[1] * (K.ndim - 1)))
 
 
-# %% tags=["claim:ERR-9"]
-carried = {"learned kernels": [], "noise as kernels": [], "kept maps": [], "shuffled maps": []}
+# %%
+learned, places, unlearned, maps, shuffles = carried = [[] for _ in range(5)]
 for seed in range(3):
     first, second = map(middle, families.photographs(seed)[1].values())
     dictionary = families.load(Training(8, seed=seed))
     kept = with_nonzeros(648, dictionary, first)
     order = torch.randperm(kept.numel(), generator=torch.Generator().manual_seed(seed))
     shuffled = kept.flatten()[order].reshape(kept.shape)
-    for name, D in (("learned kernels", dictionary), ("noise as kernels", noise(dictionary, seed))):
-        carried[name].append(left(second, D.decode(with_nonzeros(648, D, second))))
-    for name, Z in (("kept maps", kept), ("shuffled maps", shuffled)):
-        carried[name].append(left(second, with_best_kernels(Z, second)))
-draw.ranges(carried, "squared norm left unexplained", "648 free numbers each, three pairs")
-kept_kernels, noise_left, maps_left, shuffled_left = carried.values()
-claim("ERR-9", kernels=kept_kernels, noise=noise_left, maps=maps_left, shuffled=shuffled_left)
+    places.append(left(second, at_random_places(dictionary, second, seed)))
+    for found, D in ((learned, dictionary), (unlearned, noise(dictionary, seed))):
+        found.append(left(second, D.decode(with_nonzeros(648, D, second))))
+    for found, Z in ((maps, kept), (shuffles, shuffled)):
+        found.append(left(second, with_best_kernels(Z, second)))
+
+# %% tags=["claim:ERR-9"]
+names = "learned kernels", "… at random places", "noise as kernels", "kept maps", "shuffled maps"
+bars = dict(zip(names, carried, strict=True))
+draw.ranges(bars, "squared norm left unexplained", "648 free values each, three pairs")
+controls = {"places": places, "noise": unlearned, "shuffled": shuffles}
+claim("ERR-9", kernels=learned, maps=maps, **controls)
 
 # %% [markdown]
 # **The kernels are the dictionary; the feature maps are the code.** (The notes are right that the sum is still linear: in the maps for
@@ -325,7 +352,8 @@ claim("ERR-9", kernels=kept_kernels, noise=noise_left, maps=maps_left, shuffled=
 # Here is an empty map. Choose a kernel and click: a stamp falls, and the image $Y = \sum_i K_i * Z_i$ builds up. Below it an image stands on empty ground, your own or a photograph. Drag it and watch
 # its code.
 #
-# All places share one dictionary. So if an image moves by a few pixels, its best code should be the old one, moved. **Predict:** does this also hold for ordinary sparse coding
+# All places share one dictionary. So if an image on empty ground moves by a few pixels, its best code is the old one, moved. The proof: let $\mathcal T$ move images and maps. Then $W(\mathcal T z) = \mathcal T(Wz)$, and moving changes no norm,
+# so $E(\mathcal T Y, \mathcal T z) = E(Y, z)$: if $z$ is best for $Y$, then the moved code is best for the moved image. **Predict:** does this also hold for ordinary sparse coding
 # of patches, with the same eight atoms, on the ground cut into squares of 9 × 9?
 #
 # <details><summary>Answer</summary>
@@ -338,10 +366,10 @@ claim("ERR-9", kernels=kept_kernels, noise=noise_left, maps=maps_left, shuffled=
 stamp_page(conv, face[20:44, 20:44], lam=1.0)
 
 # %% [markdown]
-# What is «off» in the page? The distance of the new code from the old one, moved, relative to the old one.
+# What is «off» in the page and in the picture? The distance of the new code from the old one, moved, relative to the old one.
 #
-# **Your turn.** Return $\Vert Z' - \text{moved } Z\Vert / \Vert Z\Vert$ for a code `Z` (n, p, q) and a later one, `Z_moved`. Moving goes `down` rows and `right` columns (both ≥ 0 here); where nothing comes
-# from, there are zeros. (`F.pad(Z, (right, 0, down, 0))` puts zeros at the left and at the top.)
+# **Your turn.** Return $\Vert Z' - \text{moved } Z\Vert / \Vert Z\Vert$ for a code `Z` (n, r, c) and a later one, `Z_moved`. Moving goes `down` rows and `right` columns (both ≥ 0 here); where no old entry
+# arrives, put zeros. (`F.pad(Z, (right, 0, down, 0))` puts zeros at the left and at the top.)
 
 
 # %% tags=["exercise"]
@@ -360,25 +388,46 @@ def follows(Z, Z_moved, down, right):
 # ```
 # </details>
 
-# %% tags=["claim:CONV-2"]
-off, patches_off = [], []
+# %%
+off, patches_off, patches_left = [], [], []
 for seed in range(3):
     piece = middle(list(families.photographs(seed)[1].values())[0], 24)
-    _, maps, boxes = codes_of(families.load(Training(8, seed=seed)), piece, 1.0, (4, 5))
+    dictionary = families.load(Training(8, seed=seed))
+    ground, maps, boxes = codes_of(dictionary, piece, 1.0, (4, 5))
     off.append(follows(*maps, 4, 5))
     ways = [(down, right) for down in (0, 1) for right in (0, 1)]  # whole patches only
     patches_off.append(min(follows(*boxes, *way) for way in ways))
-h, w = photo.shape
-claim("CONV-2", off=off, patches_off=patches_off, numbers=conv.K.numel(), h=h, w=w)
+    rebuilt = torch.einsum("nij,nab->iajb", boxes[0], dictionary.K).reshape(ground[0].shape)
+    patches_left.append(left(ground[0], rebuilt))
 
 # %% [markdown]
-# Patches see the same edge in another position each time. The convolutional code only moves.
+# That is the theorem, and patches as its control. What is not a theorem: in a photograph there is no empty ground. Move a *window* over it by (4, 5). Near the border of the window, other things come into sight. How far
+# apart are the two codes of the places that both windows have, of all of them and of those at 12 places or more from the border?
+
+# %% tags=["claim:CONV-2"]
+common, inner = [], []
+for seed in range(3):
+    scene = middle(list(families.photographs(seed)[1].values())[0], 76)
+    windows = scene[4:68, 5:69], scene[:64, :64]  # in the second, all lies (4, 5) further
+    dictionary = families.load(Training(8, seed=seed))
+    Z, Z_moved = (encode_images(dictionary, one, lam=1.0, tol=1e-5).z for one in windows)
+    Z, Z_moved = Z[:, :-4, :-5], Z_moved[:, 4:, 5:]
+    common.append(follows(Z, Z_moved, 0, 0))
+    inner.append(follows(Z[:, 12:-12, 12:-12], Z_moved[:, 12:-12, 12:-12], 0, 0))
+h, w = photo.shape
+windows, patches = {"common": common, "inner": inner}, {"patches_left": patches_left}
+shown = {"off": off, "patches_off": patches_off, **patches, **windows}
+claim("CONV-2", numbers=conv.K.numel(), h=h, w=w, **shown)
+
+# %% [markdown]
+# Patches see the same edge in another position each time. The convolutional code moves with the image: exactly on empty ground, nearly away from the borders in a photograph. (Eight atoms are few for patches of 81 pixels: the
+# card says what their codes leave. With more atoms they leave less, but they still see another position.)
 #
 # ## 3 · What kernels become
 #
 # ### The update
 #
-# Learning is as in notebook 2: codes for the kernels at hand, then better kernels for these codes, in turn, with kernels of norm 1. For fixed codes the fit
+# Learning is as in notebook 2: codes for the present kernels, then better kernels for these codes, in turn, with kernels of norm 1 (a longer kernel with a smaller code would cost less and explain the same). For fixed codes the fit
 # is a parabola in the kernels. Its slope in $K_i(p)$ is, with the residual $R = Y - \sum_j K_j * Z_j$,
 #
 # $$-\sum_x Z_i(x)\,R(x + p) \;=\; -B_i(p) + \sum_j\sum_q A_{ij}(p - q)\,K_j(q),$$
@@ -387,11 +436,11 @@ claim("CONV-2", off=off, patches_off=patches_off, numbers=conv.K.numel(), h=h, w
 #
 # $$B_i(p) = \sum_x Z_i(x)\,Y(x + p), \qquad A_{ij}(s) = \sum_x Z_i(x)\,Z_j(x + s).$$
 #
-# $B$ correlates maps with images, $A$ maps with maps, over all shifts within a kernel. These are all that an update has to know; the images may be forgotten. Where the slope is zero, $K$ is best: that is a system of linear equations, and with
+# $B$ correlates maps with images, $A$ maps with maps, over all shifts within a kernel. These are all that an update has to know; the images are no longer needed. Where the slope is zero, $K$ is best: that is a system of linear equations, and with
 # $G_{(i,p),(j,q)} = A_{ij}(p - q)$ it reads $G K = B$.
 #
-# **Your turn, twice.** First the sums. For batches `Z` (N, p, q) and `X` (N, h, w) return the square table of $\sum Z(x)\,X(x + s)$, summed over the batch and over $x$, for steps $s$ from `low` to `high` in rows and
-# in columns. Beyond its border `X` is 0. (`F.pad` may help.)
+# **Your turn, twice.** First the sums. For batches `Z` (N, r, c) and `X` (N, h, w) return the square table of $\sum Z(x)\,X(x + s)$, summed over the batch and over $x$, for steps $s$ from `low` to `high` in rows and
+# in columns. Beyond its border `X` is 0. (`F.pad` may help.) Then $B_i$ is `statistic(Z_i, Y, 0, 8)`, and $A_{ij}$ is `statistic(Z_i, Z_j, -8, 8)`.
 
 
 # %% tags=["exercise"]
@@ -405,10 +454,10 @@ def statistic(Z, X, low, high):
 #
 # ```python
 # def statistic(Z, X, low, high):
-#     (p, q), m = Z.shape[1:], max(abs(low), abs(high))
-#     wide = F.pad(X, [m] * 4 if X.shape == Z.shape else [0, m, 0, m])
-#     first = m if X.shape == Z.shape else 0
-#     steps = range(first + low, first + high + 1)
+#     p, q = Z.shape[1:]
+#     m = max(abs(low), abs(high))
+#     wide = F.pad(X, [m] * 4)  # zeros on all sides
+#     steps = range(m + low, m + high + 1)
 #     rows = [[(Z * wide[:, r : r + p, c : c + q]).sum() for c in steps] for r in steps]
 #     return torch.tensor(rows)
 # ```
@@ -460,12 +509,13 @@ for _ in range(12):
     energies.append(float(codes.energy.mean()))
     K = update(*system(codes.z, train[:40]))
 draw.learned(K, energies)
-for name, one in (("noise", first), ("yours", K)):
+for name, one in (("noise", first), ("yours", K), ("shipped", families.load(Training(4)).K)):
     E = encode_images(ConvDictionary(one), held_out_pieces, lam=1.0, tol=1e-4).energy.mean()
     print(f"mean energy of 20 held-out pieces, {name}: {float(E):.0f}")
 
 # %% [markdown]
-# The package's `learn_kernels` does the same, with fewer steps on more pieces: a batch of 4 of 400 pieces at a time, the sums $A$ and $B$ of older batches fading, and a small step down the slope in the place of the
+# Your kernels are still noisy: twelve rounds on 40 pieces are few. But they are better than noise, and the *shipped* ones, learned longer from more, are better still. (After the division by the norm $K$ is no longer the exact
+# minimum.) The package's `learn_kernels` does the same on a batch of 4 of 400 pieces at a time, the sums $A$ and $B$ of older batches fading, and a small step down the slope in the place of the
 # full solution. What follows was learned by it.
 #
 # ### Fix the rule before you look
@@ -475,25 +525,32 @@ for name, one in (("noise", first), ("yours", K)):
 # - **centre-surround** if more than 75 % of its squared norm is the same in all directions about its centre, and this round part has a **surround**: its values of the sign *opposite* to the centre add up to
 #   more than 20 % of the values of the centre's sign;
 # - a **blob** if it is round in this sense and has no such surround;
-# - **other** if it is not round and its power spectrum prefers no direction;
-# - else by its profile across its lines: an **edge** has two lobes, light and dark, and the weaker has at least half the height of the stronger; a **bar** has one or three; a **grating** has more.
+# - **other** if it is not round and its power spectrum $P$ prefers no direction: $|\sum P e^{2i\theta}| / \sum P$ below 0.35;
+# - else by its profile across its lines: an **edge** has two lobes (from 25 % of the largest on), light and dark, and the weaker has at least half the height of the stronger; a **bar** has one or three; a **grating** has more.
 #
-# Is the rule any good? Draw kernels of each kind by a formula, with random widths, places, directions and noise, and ask what the rule calls them.
+# How often is the rule wrong? Draw kernels of each kind by a formula, with random widths, places, directions and noise, and ask what the rule calls them. The rule was chosen with other drawings (seed 0); these (seeds 100, 101, 102) nobody
+# had looked at.
+
 
 # %%
-table = kernels.confusion(
-    {kind: kernels.label_kernels(kernels.drawn_kernels(kind, 200)) for kind in kernels.EVERY_KIND}
-)
-draw.confusion(table)
-wrong = 1 - table.diag() / table.sum(1)
-for kind, share in zip(kernels.EVERY_KIND, wrong.tolist(), strict=True):
-    print(f"{kind:16} gets another name in {share:.1%}")
+def tried(seed):
+    drawn = {kind: kernels.drawn_kernels(kind, 100, seed=seed) for kind in kernels.EVERY_KIND}
+    return kernels.confusion({kind: kernels.label_kernels(K) for kind, K in drawn.items()})
+
+
+tables = torch.stack([tried(seed) for seed in (100, 101, 102)])
+draw.confusion(tables.sum(0))
+wrong = 100 - tables.diagonal(dim1=1, dim2=2)  # of 100 each
+for kind, share in zip(kernels.EVERY_KIND, wrong.T.tolist(), strict=True):
+    print(f"{kind:16} gets another name in {as_range(share)} %")
 
 # %% [markdown]
+# Edges and gratings seldom get a wrong name. Bars often do: short ones are called blobs. A nearly constant kernel would be called a blob, too. Read the names below with this in mind.
+#
 # ### One thing at a time
 #
 # Every family is learned in the same way: λ = 1, 600 steps of 4 pieces. Only the number of kernels changes, from 1 to 64, and whether codes may be negative. With codes ≥ 0, $K$ and $-K$ are two different kernels; with signed
-# codes they are the same. There are six starts for up to eight kernels and three for more. A start has its own noise and its own split of the photographs. (Computed once, by `python -m tools.families`, and shipped with the package, each
+# codes they are the same. There are six starts for up to eight kernels and three for more: three splits of the photographs, once or twice, each time from another noise. (Computed once, by `python -m tools.families`, and shipped with the package, each
 # also as it was after half of the training.)
 #
 # **The lecture says:** one kernel becomes a centre-surround; two become odd shapes; four become edges, horizontal and vertical, in two *polarities* (which side is light); eight become edges at eight orientations; sixteen get more
@@ -537,7 +594,8 @@ rows = {
 draw.rows_of_starts(rows, "Eight kernels, one start a row")
 
 # %% [markdown]
-# Now each sentence becomes a question with the answer yes or no for a start, and we count.
+# Now each sentence becomes a question with the answer yes or no for a start, and we count. Beside it stands how often the answer is yes **by chance**: for kernels of noise, or for drawn edges (seed 100) of random directions, where the
+# sentence is about directions. We say that a sentence *holds* if it is true in more than half of the starts, and in less than 5 % of families by chance. (The questions were written after a first look at kernels like these.)
 
 
 # %%
@@ -556,42 +614,59 @@ def directions(least, bins):
 
 
 # %%
+def most(kind):
+    return lambda labels: 2 * sum(label.kind == kind for label in labels) > len(labels)
+
+
+# %%
 sentences = {
-    "1: a centre-surround": (1, has("centre-surround")),
-    "2: odd shapes": (2, lambda labels: all(x.kind == "other" for x in labels)),
-    "4: level and upright, two polarities": (4, level_and_upright),
-    "8: edges at eight orientations": (8, directions(8, bins=8)),
-    "16: more than eight orientations": (16, directions(9, bins=16)),
-    "16: centres": (16, has("centre-surround")),
-    "32: gratings": (32, has("grating")),
-    "64: gratings": (64, has("grating")),
+    "1: a centre-surround": (1, has("centre-surround"), "noise"),
+    "2: odd shapes": (2, lambda labels: all(x.kind == "other" for x in labels), "noise"),
+    "4: mostly edges": (4, most("edge"), "noise"),
+    "4: level and upright, two polarities": (4, level_and_upright, "directions"),
+    "8: mostly edges": (8, most("edge"), "noise"),
+    "8: eight orientations": (8, directions(8, bins=8), "directions"),
+    "16: more than eight orientations": (16, directions(9, bins=16), "directions"),
+    "16: centres": (16, has("centre-surround"), "noise"),
+    "32: gratings": (32, has("grating"), "noise"),
+    "64: gratings": (64, has("grating"), "noise"),
 }
 
 
 # %%
-def judged(nonnegative, half=False):
-    """Of the starts, the share in which each sentence is true."""
-    shares = []
-    for n, true in sentences.values():
-        labels = [
-            kernels.label_kernels(family(n, nonnegative, s, half).K) for s in families.starts(n)
-        ]
-        shares.append(sum(map(true, labels)) / len(labels))
-    return torch.tensor(shares)
+controls = {
+    "noise": kernel_noise(640, (), 9, torch.Generator().manual_seed(0)),
+    "directions": kernels.drawn_kernels("edge", 640, seed=100),
+}
+controls = {name: kernels.label_kernels(K) for name, K in controls.items()}
+
+
+def by_chance(n, true, control):
+    labels = controls[control]
+    return sum(true(labels[k : k + n]) for k in range(0, 640, n)) / (640 // n)
+
+
+# %%
+def true_in(n, true, nonnegative, half):
+    """Of the starts, the share in which a sentence is true."""
+    named = [kernels.label_kernels(family(n, nonnegative, s, half).K) for s in families.starts(n)]
+    return sum(map(true, named)) / len(named)
 
 
 # %% tags=["claim:CONV-4"]
-shares = {(sign, half): judged(signs[sign], half) for sign in signs for half in (False, True)}
-print(f"{'true in this many starts':38}{'signed':>9}{'≥ 0':>6}   after half: signed, ≥ 0")
-for row, (name, (n, _)) in enumerate(sentences.items()):
-    of = len(families.starts(n))
-    told = [f"{round(float(one[row]) * of)} of {of}" for one in shares.values()]
-    print(f"{name:38}{told[0]:>9}{told[2]:>8}{told[1]:>14}{told[3]:>9}")
-(signed, half_signed), (positive, half_positive) = (
-    (shares[sign, False], shares[sign, True]) for sign in signs
+columns = [(sign, half) for half in (False, True) for sign in (False, True)]
+shares, chance = [], [by_chance(*sentence) for sentence in sentences.values()]
+print(
+    f"{'true in this many starts':38}{'signed':>8}{'≥ 0':>8}{'chance':>9}   after half: signed, ≥ 0"
 )
+for (name, (n, true, _)), random in zip(sentences.items(), chance, strict=True):
+    of = len(families.starts(n))
+    shares.append([true_in(n, true, *column) for column in columns])
+    told = [f"{round(share * of)} of {of}" for share in shares[-1]]
+    print(f"{name:38}{told[0]:>8}{told[1]:>8}{random:>9.0%}{told[2]:>15}{told[3]:>9}")
+signed, positive, half_signed, half_positive = torch.tensor(shares).T
 halves = {"half_signed": half_signed, "half_positive": half_positive}
-claim("CONV-4", signed=signed, positive=positive, **halves)
+claim("CONV-4", signed=signed, positive=positive, chance=torch.tensor(chance), **halves)
 
 # %%
 named = {
@@ -606,42 +681,68 @@ named = {
 }
 draw.kinds(named)
 
+# %%
+gratings = sum(label.kind == "grating" for label in controls["noise"])
+print(f"gratings among 64 kernels of noise: {gratings / 10:.1f} on average")
+for sign, nonnegative in signs.items():
+    counts = [kinds.count("grating") for kinds in named[sign][64]]
+    one = [kernels.label_kernel(family(1, nonnegative, s).K[0]) for s in families.starts(1)]
+    eight = [kernels.label_kernels(family(8, nonnegative, s).K) for s in families.starts(8)]
+    bins = [sum(c > 0 for c in kernels.orientation_bins(x, 8)) for x in eight]
+    print(f"{sign}: gratings among 64 kernels {counts}; bins filled by 8 kernels {bins};")
+    print(f"   round part of one kernel {', '.join(f'{x.roundness:.0%}' for x in one)}")
+edges = controls["directions"]
+bins = [sum(c > 0 for c in kernels.orientation_bins(edges[k : k + 8])) for k in range(0, 640, 8)]
+print(f"bins filled by 8 edges of random directions: {sum(bins) / len(bins):.1f} of 8 on average")
+
 # %% [markdown]
-# The verdicts, sentence by sentence, at λ = 1:
+# The lecture's figure is of another model: it came with an encoder, and the lecture does not say at which price its kernels were learned. So the verdicts are about sparse coding alone, at λ = 1:
 #
-# - **One: a centre-surround.** In 1 of 6 starts, with either sign. The other single kernels are a spot with the opposite sign beside it, but not the same in all directions: the rule says *other*.
-# - **Two: odd shapes.** Yes with codes ≥ 0, in 6 of 6 starts: both kernels are *other*. With signed codes in 1 of 6; there edges come as early as with two kernels.
-# - **Four: level and upright, in two polarities.** In no start, with either sign.
-# - **Eight: eight orientations.** In no start; the panel above shows how many of the 8 bins are filled. The kernels are edges and bars, but some share a direction.
-# - **Sixteen: more orientations.** Yes, in all starts. **And centres:** in none.
-# - **More: gratings too.** With 64 kernels in all starts, with 32 in two of three. They are few.
+# - **One: a centre-surround.** In 1 of 6 starts, with either sign. This depends on where the rule draws its line: at 66 % instead of 75 % it would be in 3 of 6, with either sign (the round parts are printed above). The others are a spot with the opposite sign stronger on one side.
+# - **Two: odd shapes.** With codes ≥ 0 both kernels are *other* in 6 of 6 starts. But so are two kernels of noise, in 82 % of families. The rule has no measure of «odd», so this shows nothing. With signed codes it is true in 1 of 6.
+# - **Four: mostly edges.** In 4 of 6 starts with signed codes, in 3 of 6 with codes ≥ 0. **Level and upright (horizontal and vertical), in two polarities:** in no start, with either sign.
+# - **Eight: mostly edges.** Yes, in all starts. **At eight orientations:** in no start. They fill 5 to 7 of 8 bins, and edges of random directions fill 5.4 on average.
+# - **Sixteen: more orientations.** In all starts, but also in 98 % of families of random directions. **Centres:** in none.
+# - **More: gratings too.** In most starts. But one grating among 64 is not more than chance (70 %). Counted, they are 1 to 11 among 64, and 1.1 on average in noise: more than in noise in most starts, but few.
 #
-# Half of the training says nearly the same, so this is not for lack of steps. But λ was fixed at 1 here. The lecture does not say at which price its kernels were learned.
+# So two or one of ten sentences hold, and the card says *in part*. Half of the training gives the same verdicts but for four kernels, so the rest is not for lack of steps. But two things were fixed here: the price, and the photographs that are learned from.
 #
-# ### λ alone
+# ### λ alone, and the photographs alone
 #
-# Does one kernel need the right price? Move λ and nothing else.
+# Does one kernel need the right price? Move λ and nothing else. The cell below the panel also says what comes, at λ = 1, from pieces of *all six* photographs, none held out.
 
 # %% tags=["slider"]
 prices = (0.5, 1.0, 2.0, 4.0)
 drag.price_panel(lambda lam, sign, seed: family(1, sign, seed, lam=lam), prices, starts=3)
 
+
 # %%
-for lam in prices:
+def at(n, lam, nonnegative, seeds, every=False):
+    trainings = (Training(n, lam, nonnegative, seed, every=every) for seed in seeds)
+    return [kernels.label_kernels(families.load(one).K) for one in trainings]
+
+
+for lam, every in [(lam, False) for lam in prices] + [(1.0, True)]:
     for sign, nonnegative in signs.items():
-        labels = [kernels.label_kernel(family(1, nonnegative, s, lam=lam).K[0]) for s in range(3)]
+        labels = sum(at(1, lam, nonnegative, range(3), every), [])
         told = ", ".join(f"{x.kind} (round {x.roundness:.0%})" for x in labels)
-        print(f"1 kernel, λ = {lam:3}, {sign:12} {told}")
-for lam in (1.0, 2.0):
+        print(f"1 kernel, λ = {lam:3}, {sign:12} {'all six: ' * every}{told}")
+
+# %%
+for lam, seeds, every in ((1.0, range(6), False), (2.0, range(3), False), (1.0, range(3), True)):
     for sign, nonnegative in signs.items():
-        four = [kernels.label_kernels(family(4, nonnegative, s, lam=lam).K) for s in range(3)]
-        told = [kernels.opposite_pairs(labels) for labels in four]
-        print(f"4 kernels, λ = {lam}, {sign:12} pairs of opposite edges: {told}")
+        four = at(4, lam, nonnegative, seeds, every)
+        pairs = [kernels.opposite_pairs(labels) for labels in four]
+        print(f"4 kernels, λ = {lam}, {sign:12} {'all six: ' * every}pairs of opposite edges {pairs};"
+              f" level and upright in {sum(map(level_and_upright, four))} of {len(four)}")  # fmt: skip
 
 # %% [markdown]
-# The price matters. One kernel is never an edge at λ = 1 or less, and always at λ = 4: at a high price only what is strong pays, and that is edges. A centre-surround comes in at most one of three starts at each
-# price; the split of the photographs decides which. And four kernels with codes ≥ 0 have **pairs of opposite edges at λ = 2, in all three starts**, and with signed codes in none. So the lecture's two polarities are there,
-# at a price that suits four kernels, and they need codes ≥ 0. (Its figure came with an encoder. Whether an encoder adds to this is not tested here.)
+# **The price decides.** One kernel is never an edge at λ = 1 or less, and always at λ = 4, in three starts with either sign. Four kernels with codes ≥ 0 have a pair of opposite edges in all three starts at λ = 2, and in 2 of 6 at λ = 1. Both
+# pairs, level and upright, come in 1 of 3 at λ = 2. With signed codes there is never a pair, as predicted.
+#
+# **The photographs decide, too.** At λ = 1 and codes ≥ 0, one kernel from all six photographs is a centre-surround in 2 of 3 starts, and four have opposite edges in 2 of 3. With two photographs held out it was 1 of 3 and 0 of 3 for the same
+# starts. (λ = 1 was chosen when we looked at kernels from all six; so those rows are not held-out evidence.) So the lecture's centre-surround and its polarities can be found, but whether they come depends on price and pictures as much as on
+# the number of kernels. Whether an encoder adds to this is not tested here.
 #
 # ## 4 · Colour
 #
@@ -681,7 +782,7 @@ Z = at_error(0.4, dictionary, scene)
 draw.colour(dictionary.K, Z, scene, dictionary.decode(Z))
 
 # %% [markdown]
-# So the maps are nearly empty, as in the lecture's figure 7, and this is *not* true of any kernels: noise needs several times as many non-zeros for the same error.
+# So the maps are nearly empty, as in the lecture's figure 7, and this is *not* true of any kernels: noise needs more than twice as many non-zeros for the same error.
 #
 # An image is its grey part (the mean over the channels) and its colour (the rest); their squared norms add up. **Predict:** at λ = 1 the code leaves about an eighth of the grey part unexplained. What does it leave of the colour: less, as much, or much more?
 #
@@ -707,18 +808,19 @@ def coded(channels, seed, scene, lam=1.0):
 # %%
 for channels in (raw, equal):
     for name, (seed, scene) in scenes.items():
-        rebuilt, _, K = coded(channels, seed, scene)
+        rebuilt, Z, K = coded(channels, seed, scene)
         shares = [float(kernels.colour_share(one).mean()) for one in (scene[None], K)]
         grey, colour = drag.unexplained(scene, rebuilt)
         print(f"{channels:16} {name:10} colour: {shares[0]:4.0%} of the image, {shares[1]:4.0%} of the"
-              f" kernels; unexplained: colour {colour:4.0%}, grey {grey:4.0%}")  # fmt: skip
+              f" kernels; unexplained: colour {colour:4.0%}, grey {grey:4.0%};"
+              f" non-zeros {nonzero(Z):.1%}")  # fmt: skip
 
 # %% [markdown]
-# In the upper rows, colour is 5 to 21 % of the images and about as much of the kernels, yet 59 to 93 % of it is left unexplained, against 9 to 17 % of the grey. It is not that there is nothing to explain. Colour is *weak*: a coefficient
+# In the upper rows, colour is 5 to 21 % of the images and 7 to 13 % of the kernels, yet 59 to 93 % of it is left unexplained, against 9 to 17 % of the grey. It is not that there is nothing to explain. Colour is *weak*: a coefficient
 # that would explain it is often below λ, and **the price drops weak coefficients first**.
 #
-# With equal variances the weak channels are no longer weak. The kernels spend 26 to 56 % of their squared norm on colour, and 29 to 44 % of the colour is left. The grey pays for it: 22 to 46 % of it is left. What a code keeps
-# is decided by the units in which the error is measured. Move λ and the channels:
+# With equal variances the weak channels are no longer weak. The kernels spend 26 to 56 % of their squared norm on colour, and 29 to 44 % of the colour is left. The grey is coded worse: 22 to 46 % of it is left. What a code keeps
+# depends on the units in which the error is measured. (The kernels were learned in these units, too, and the numbers of non-zeros are not the same; what each of these does alone is not separated here.) Move λ and the channels:
 
 # %% tags=["slider-setup"]
 levels = {}
@@ -737,8 +839,8 @@ drag.colour_panel(levels, scenes["coffee"][1])
 #
 # <details><summary>Answer</summary>
 #
-# Those whose kernel fits this image worst at its best place. A map can only be in use while some correlation of its kernel with the residual reaches λ. Here maps 1, 2 and 7 go first, and 3 and 5 last: the cell below the panel compares
-# when each map becomes empty with its kernel's best match. (The panel draws each non-zero three pixels wide.) The order is nearly the same; a map goes a little before its best match, since other kernels explain a part of it.
+# Those whose kernel fits this image worst at its best place. A map can only be in use while some correlation of its kernel with the residual reaches λ. The cell below the panel compares
+# when each map becomes empty with its kernel's best match: maps 1 and 2 go first, and 5 and 3 last. (The panel draws each non-zero three pixels wide.) The order is nearly the same, and a map is in use almost up to its best match.
 #
 # </details>
 
@@ -746,12 +848,12 @@ drag.colour_panel(levels, scenes["coffee"][1])
 drag.conv_codes_panel(conv, face)
 
 # %%
-steps = [0.02 * 1.3**k for k in range(20)]
-top = float(lambda_max(conv, face))
+steps = [0.40 + 0.02 * k for k in range(31)]
+top, Z = float(lambda_max(conv, face)), None
 last = torch.zeros(8)
-for share in steps:
-    Z = encode_images(conv, face, share * top, tol=1e-3).z
-    last[Z.abs().amax((1, 2)) > 0] = share
+for share in reversed(steps):
+    Z = fista(conv, face, lam=share * top, z0=Z, tol=1e-5).z
+    last[(last == 0) & (Z.abs().amax((1, 2)) > 0)] = share
 strongest = conv.adjoint(face).abs().amax((1, 2)) / top
 for i in last.argsort().tolist():
     print(
@@ -808,17 +910,17 @@ def numbers(h, w, side, n):
 #
 # - $Y = \sum_i K_i * Z_i$: kernels are the dictionary, feature maps the code. As a matrix it is block-Toeplitz with Toeplitz blocks, and nobody stores it.
 # - Solvers and certificates need `decode`, `adjoint` and $L$ alone. The adjoint is a correlation; $L$ is the largest $\sum_i|\hat K_i|^2$ on a torus, and a bound for valid codes.
-# - One dictionary for all places: the code moves with the image, and a few hundred numbers serve an image of any size.
+# - One dictionary for all places: the code moves with the image (away from borders), and a few hundred numbers serve an image of any size.
 # - An update of the kernels needs two kinds of sums, $A$ and $B$, and no image.
-# - From photographs come odd shapes, edges, bars, and with many kernels a few gratings. What exactly depends on the number of kernels, the price, the sign of the codes and the photographs: change one at a time.
+# - From photographs come odd shapes, edges, bars, and with many kernels a few gratings. What exactly depends on the number of kernels, the price, the sign of the codes and the photographs: change one at a time, and ask what chance would give.
 # - Colour is dropped because it is weak in these units, not because it is not there.
 #
 # ## What breaks
 #
-# - **Borders.** Here codes exist only where a kernel fits into the image. Circular convolution is simpler in Fourier space, and glues opposite borders together.
+# - **Borders.** Here codes exist only where a kernel fits into the image. Circular convolution is simpler in Fourier space, and treats opposite borders as neighbours.
 # - **Convolution or correlation.** Deep-learning libraries call correlation «convolution». Mixing them up turns the kernels by 180°.
-# - **Neighbours.** A kernel and itself one pixel further are nearly the same atom, so $L$ is large, and FISTA needs more iterations than on patches.
-# - **Light and shade.** Without taking out the local mean, one kernel becomes a constant patch and the others refine it.
+# - **Neighbours.** A kernel and itself one pixel further are nearly the same atom, so $L$ is large and steps are short.
+# - **Light and shade.** Without taking out the local mean, a large part of the squared norm is constant patches, and kernels are spent on them.
 # - **Labels by eye.** Fix the rule before you look, and try it on shapes that you know.
 # - **Few non-zeros prove little.** Any kernels give empty maps at a large λ. Compare at equal error.
 #

@@ -87,3 +87,16 @@ def test_some_of_them_learned_again(one):
     assert (cosine > 0.98).all()
     labels = [label_kernels(K) for K in (run.dictionary.K, kept.K)]
     assert [x.kind for x in labels[0]] == [x.kind for x in labels[1]]
+
+
+def test_all_photographs_or_without_two():
+    """Beside each stands one with the same start, and without two photographs."""
+    without, held_out = families.pieces(0)
+    every, same = families.pieces(0, every=True)
+    assert every.shape == without.shape and torch.equal(same, held_out)
+    assert not torch.equal(every, without)
+    kept = [one for one in tool.trainings() if one.every]
+    assert {(one.n, one.nonnegative) for one in kept} == {(n, s) for n in (1, 4) for s in (0, 1)}
+    others = {Training(one.n, nonnegative=one.nonnegative, seed=one.seed) for one in kept}
+    assert others <= set(tool.trainings()) and not others & set(kept)
+    assert torch.equal(tool.images(kept[0]), families.pieces(0, every=True)[0].float())

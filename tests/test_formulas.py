@@ -365,6 +365,26 @@ def adjoint_of_a_convolution():
     close(ConvDictionary(K).adjoint(R), held)
 
 
+def a_code_moves_with_its_image():
+    K, z = normal(2, 3, 3, seed=1), normal(2, 9, 9, seed=2)
+    image = normal(11, 11, seed=3)
+    for one in (z, image):  # empty ground at the sides that leave
+        one[..., -4:, :] = one[..., -4:] = 0
+    z[..., -6:, :] = z[..., -6:] = 0
+
+    def moved(x):
+        return x.roll((1, 2), (-2, -1))
+
+    def decode(z):
+        return torch.nn.functional.conv_transpose2d(z[None], K[:, None])[0, 0]
+
+    def cost(image, z):
+        return half((image - decode(z))[None]) + LAM * z.abs().sum()
+
+    close(decode(moved(z)), moved(decode(z)))
+    close(cost(moved(image), moved(z)), cost(image, z))
+
+
 def lipschitz_of_a_convolution():
     """Exact on the torus, and a bound for codes that stay inside."""
     K, eye = normal(2, 3, 3, seed=6), torch.eye(2 * 36, dtype=torch.float64).reshape(-1, 2, 6, 6)
@@ -632,6 +652,10 @@ FORMULAS = {
         \langle Wz, R\rangle = \langle z, W^\top R\rangle
         \Big\langle \sum_i K_i * Z_i,\, R\Big\rangle = \sum_i\sum_s\sum_p K_i(p)\,Z_i(s)\,R(s + p) = \sum_i \Big\langle Z_i,\; \sum_p K_i(p)\,R(\cdot + p)\Big\rangle
         (W^\top R)_i(s) = \sum_p K_i(p)R(s + p)
+    """,
+    a_code_moves_with_its_image: r"""
+        W(\mathcal T z) = \mathcal T(Wz)
+        E(\mathcal T Y, \mathcal T z) = E(Y, z)
     """,
     lipschitz_of_a_convolution: r"L = \max_f \sum_i |\hat K_i(f)|^2 \qquad\text{(exactly, on the torus).}",
     slope_in_a_kernel: r"""

@@ -711,6 +711,21 @@ MUTATIONS = {
         {"(values.mean() / values).sqrt()": "(values / values.mean()).sqrt()"},
         "test_families.py::test_channels",
     ),
+    "held out, though all were asked for": Mutation(
+        "course/families.py",
+        {"learned | held_out if every else learned": "learned"},
+        "test_families.py::test_all_photographs_or_without_two",
+    ),
+    "take torch's own error for a reader who has not begun": Mutation(
+        "course/exercises/attempt.py",
+        {' and "raise" in line': ""},
+        "test_your_turn.py::test_one_number_and_several_values",
+    ),
+    "say one number twice, as a range": Mutation(
+        "course/claims.py",
+        {"dict.fromkeys(ends)": "ends"},
+        "test_claims.py::test_functions_of_the_rules",
+    ),
     "count the mean as a direction": Mutation(
         "course/kernels.py",
         {"(radius > 0) & (radius": "(radius >= 0) & (radius"},

@@ -1,10 +1,10 @@
 """Learn the kernels of notebook 05, ``python -m tools.families``, and keep them.
 
 One to 64 kernels, codes of both signs and codes ≥ 0, three or six starts, other prices where there
-is one kernel or four, colour in two kinds of channels: a quarter of an hour, on one core. They
-are computed once, by the package's own ``learn_kernels`` in single precision, and shipped in
-``rlvebm_utils/course/families.npz`` (a byte a number) with what made them and as they were after
-half of the training; a test learns some of them again.
+is one kernel or four, these from all photographs too, colour in two kinds of channels: a quarter
+of an hour, on one core. They are computed once, by the package's own ``learn_kernels`` in single
+precision, and shipped in ``rlvebm_utils/course/families.npz`` (a byte a number) with what made them
+and as they were after half of the training; a test learns some of them again.
 
 ``RLVEBM_TRAINING=4 python -m tools.families --to FILE`` learns four times as long.
 """
@@ -24,6 +24,7 @@ from rlvebm_utils.course.families import FILE, STEPS, Training
 from rlvebm_utils.course.settled import length
 
 COMMAND = "python -m tools.families"
+EVERY = (1, 4)  # so many are learned from all photographs, too
 PRICES = {1: (0.5, 2.0, 4.0), 4: (2.0,)}  # beside families.LAM, by the number of kernels
 
 
@@ -40,6 +41,10 @@ def trainings() -> list[Training]:
         for n, prices in PRICES.items()
         for lam, sign, seed in itertools.product(prices, signs, range(3))
     ]
+    kept += [
+        Training(n, nonnegative=sign, seed=seed, every=True)
+        for n, sign, seed in itertools.product(EVERY, signs, range(3))
+    ]
     return kept + [
         Training(16, seed=seed, channels=channels)
         for channels, seed in itertools.product(families.CHANNELS[::2], range(2))
@@ -49,7 +54,7 @@ def trainings() -> list[Training]:
 def images(one: Training) -> torch.Tensor:
     """What a training learns from, in single precision."""
     if not one.channels:
-        return families.pieces(one.seed)[0].float()
+        return families.pieces(one.seed, every=one.every)[0].float()
     pieces, _ = families.colour_pieces(one.seed)
     return families.mixed(families.mixing(pieces, one.channels), pieces).float()
 

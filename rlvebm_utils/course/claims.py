@@ -50,12 +50,14 @@ FUNCTIONS: dict[str, Callable] = {
     "count": np.size,
     "falls": lambda series: bool((np.diff(series) < 0).all()),
     "never_rises": lambda series: bool((np.diff(series) <= 0).all()),
-    "as_range": lambda counts: _span(np.min(counts), np.max(counts)),
+    "as_range": lambda values, digits=0: as_range(values, digits),
 }
 
 
-def _span(low: float, high: float) -> str:
-    return f"{low:.0f}" if low == high else f"{low:.0f}–{high:.0f}"
+def as_range(values, digits: int = 0) -> str:
+    """The smallest and the largest of some values, or one number where both read the same."""
+    ends = [f"{end(values):.{digits}f}" for end in (np.min, np.max)]
+    return "–".join(dict.fromkeys(ends))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ CHANNELS = ("red, green, blue", "opponent", "equal variance")  # of colour image
 @dataclass(frozen=True)
 class Training:
     """Which kernels: how many, the price λ, codes of both signs or ≥ 0, start; for colour images
-    in which channels, or "" for grey ones.
+    in which channels, or "" for grey ones; every: from all photographs, with none held out.
     """
 
     n: int = 8
@@ -36,12 +36,14 @@ class Training:
     nonnegative: bool = False
     seed: int = 0
     channels: str = ""
+    every: bool = False
 
     @property
     def key(self) -> str:
         """Its name in the file."""
         sign = "positive" if self.nonnegative else "signed"
-        return f"{self.n}-{self.lam:g}-{sign}-{self.seed}-{self.channels.replace(' ', '_')}"
+        images = "every" if self.every else self.channels.replace(" ", "_")
+        return f"{self.n}-{self.lam:g}-{sign}-{self.seed}-{images}"
 
 
 def starts(n: int) -> range:
@@ -59,9 +61,13 @@ def photographs(seed: int, *, colour: bool = False) -> tuple[dict, dict]:
     return contrast, {name: contrast.pop(name) for name in pair}
 
 
-def pieces(seed: int) -> tuple[Tensor, Tensor]:
-    """400 grey pieces (40 × 40) to learn from, and 20 of the photographs that are held out."""
+def pieces(seed: int, *, every: bool = False) -> tuple[Tensor, Tensor]:
+    """400 grey pieces (40 × 40) to learn from, and 20 of the two photographs that are held out.
+
+    every: the 400 are of all photographs.
+    """
     learned, held_out = photographs(seed)
+    learned = learned | held_out if every else learned
     both = ((learned, 400), (held_out, 20))
     train, test = (extract_patches(p, size=40, count=c, seed=seed) for p, c in both)
     return train.reshape(-1, 40, 40), test.reshape(-1, 40, 40)

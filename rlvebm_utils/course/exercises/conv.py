@@ -80,25 +80,32 @@ def numbers(h, w, side, n):
 
 K = torch.tensor([[[1.0, 2.0], [0.0, -1.0]], [[0.0, 1.0], [3.0, 0.0]]])
 Z = torch.tensor([[[1.0, 0.0], [0.0, 2.0]], [[0.0, -1.0], [0.0, 0.0]]])
+MAPS = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]], [[0.0, -1.0, 0.0], [0.0, 0.0, 3.0]]])
+SADDLE = torch.tensor([[[1.0, 1.0], [1.0, -1.0]], [[0.0, 2.0], [1.0, 1.0]]])
 Y = torch.tensor([[1.0, 0.0, 2.0], [-1.0, 3.0, 0.0], [0.0, 1.0, 1.0]])
+CORNER = torch.tensor([[9.0, 0.0, 2.0, 0.0], [-1.0, 3.0, 0.0, 1.0], [0.0, 1.0, 1.0, -8.0]])
 LONG = torch.tensor([[[1.0, -2.0, 0.0, 4.0]]])  # a map of one row
 MOVED = torch.tensor([[[0.0, 1.0, -2.0, 1.0]]])
 FIRST = torch.tensor([[[1.0, 2.0], [0.0, -1.0]]])
 SECOND = torch.tensor([[[0.0, 1.0], [3.0, 0.0]]])
 G = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
-B = torch.tensor([[[1.0]], [[-2.0]]])
-WIDE_G = torch.diag(torch.tensor([1.0, 2.0]))
-WIDE_B = torch.tensor([[[3.0, 8.0]]])
+B = torch.tensor([[[4.0, 7.0]]])
+WIDE_G = torch.ones(4, 4) + torch.diag(torch.tensor([2.0, 1.0, 3.0, 1.0]))
+WIDE_B = torch.tensor([[[3.0], [8.0]], [[1.0], [2.0]]])
 
 
 def _solved(G, B):
     return torch.linalg.solve(G, B.flatten()).reshape(B.shape)
 
 
+def _each_normed(K):
+    return K / K.square().sum((1, 2), keepdim=True).sqrt()
+
+
 EXERCISES = {
     "decode": Exercise(
         like=decode,
-        on=[(K, Z)],
+        on=[(K, MAPS)],
         mistakes=[
             Mistake(
                 "Your kernels lie turned round: that is correlation. A stamp stays as it is.",
@@ -111,6 +118,10 @@ EXERCISES = {
             Mistake(
                 "A stamp is put down times the entry of the map. You use the kernel alone.",
                 lambda K, Z: decode(K, (Z != 0).to(Z)),
+            ),
+            Mistake(
+                "Rows and columns of the kernels are exchanged.",
+                lambda K, Z: decode(K.mT, Z),
             ),
         ],
     ),
@@ -131,15 +142,36 @@ EXERCISES = {
                 "You summed over the kernels. Each kernel has a map of its own.",
                 lambda K, R: adjoint(K, R).sum(0, keepdim=True).expand(len(K), -1, -1),
             ),
+            Mistake(
+                "The gradient has a minus. The adjoint itself has none.",
+                lambda K, R: -adjoint(K, R),
+            ),
         ],
     ),
     "lipschitz": Exercise(
         like=lipschitz,
-        on=[(K, 4), (Z, 3)],
+        on=[(SADDLE, 4), (K, 5)],
         mistakes=[
             Mistake(
                 "That is the largest L of one kernel alone. At each frequency, sum over kernels.",
                 lambda K, size: torch.fft.fft2(K, s=(size, size)).abs().square().max(),
+            ),
+            Mistake(
+                "A spectrum of the small kernel alone has too few frequencies: "
+                "fft2(K, s=(size, size)).",
+                lambda K, size: torch.fft.fft2(K).abs().square().sum(0).max(),
+            ),
+            Mistake(
+                "Square first, then sum over the kernels.",
+                lambda K, size: torch.fft.fft2(K, s=(size, size)).abs().sum(0).square().max(),
+            ),
+            Mistake(
+                "A size has no phase: take abs() of each spectrum, square it, and then sum.",
+                lambda K, size: torch.fft.fft2(K, s=(size, size)).sum(0).abs().square().max(),
+            ),
+            Mistake(
+                "That is the largest singular value of W. L is its square.",
+                lambda K, size: lipschitz(K, size).sqrt(),
             ),
             Mistake(
                 "The squares are missing: L is the largest Σ|K̂ᵢ|².",
@@ -175,11 +207,29 @@ EXERCISES = {
                     (Z_moved - Z.roll((down, right), (1, 2))).norm() / Z.norm()
                 ),
             ),
+            Mistake(
+                "down and right are exchanged: F.pad begins with the last axis.",
+                lambda Z, Z_moved, down, right: follows(Z, Z_moved, right, down),
+            ),
+            Mistake(
+                "A norm is wanted, not its square.",
+                lambda Z, Z_moved, down, right: follows(Z, Z_moved, down, right).square(),
+            ),
+            Mistake(
+                "Relative to the old code: divide by the norm of Z.",
+                lambda Z, Z_moved, down, right: (
+                    follows(Z, Z_moved, down, right) * Z.norm() / Z_moved.norm()
+                ),
+            ),
         ],
     ),
     "statistic": Exercise(
         like=statistic,
-        on=[(FIRST, SECOND, -1, 1), (FIRST, Y[None], 0, 1)],
+        on=[
+            (FIRST, SECOND, -1, 1),
+            (FIRST, Y[None], 0, 1),
+            (torch.cat([FIRST, SECOND]), torch.cat([SECOND, 2 * FIRST]), 0, 1),
+        ],
         mistakes=[
             Mistake(
                 "The step belongs to X: Z(x)·X(x + s). Yours is X(x − s).",
@@ -188,6 +238,22 @@ EXERCISES = {
             Mistake(
                 "What leaves at one side comes in at the other in yours. Beyond its border X is 0.",
                 lambda Z, X, low, high: _around(Z, X, low, high),
+            ),
+            Mistake(
+                "You use the first of the batch alone. Sum over all of them.",
+                lambda Z, X, low, high: statistic(Z[:1], X[:1], low, high),
+            ),
+            Mistake(
+                "Sum over the batch. Yours is the mean.",
+                lambda Z, X, low, high: statistic(Z, X, low, high) / len(Z),
+            ),
+            Mistake(
+                "Each code belongs to its own image: multiply first, then sum over the batch.",
+                lambda Z, X, low, high: statistic(Z.sum(0)[None], X.sum(0)[None], low, high),
+            ),
+            Mistake(
+                "Rows and columns of the table are exchanged.",
+                lambda Z, X, low, high: statistic(Z, X, low, high).T,
             ),
             Mistake(
                 "Yours is twice as large: the ½ of the energy and the 2 of the square cancel.",
@@ -209,13 +275,22 @@ EXERCISES = {
             ),
             Mistake(
                 "You multiply with G. The equations are G·K = B: solve them.",
-                lambda G, B: (G @ B.flatten()).reshape(B.shape) / (G @ B.flatten()).norm(),
+                lambda G, B: _each_normed((G @ B.flatten()).reshape(B.shape)),
+            ),
+            Mistake(
+                "You use the diagonal of G alone. Kernels overlap, so their equations belong "
+                "together.",
+                lambda G, B: _each_normed((B.flatten() / G.diagonal()).reshape(B.shape)),
+            ),
+            Mistake(
+                "Divide by the norm, not by its square.",
+                lambda G, B: _solved(G, B) / _solved(G, B).square().sum((1, 2), keepdim=True),
             ),
         ],
     ),
     "emptying": Exercise(
         like=emptying,
-        on=[(K, Y), (K, -2 * Y)],
+        on=[(K, Y), (K, -CORNER)],
         mistakes=[
             Mistake(
                 "A code may be negative: take absolute values.",
@@ -224,6 +299,16 @@ EXERCISES = {
             Mistake(
                 "You turned the kernels round: that is convolution.",
                 lambda K, Y: adjoint(K.flip(1, 2), Y).abs().max(),
+            ),
+            Mistake(
+                "Valid places only: no zeros round the image.",
+                lambda K, Y: (
+                    adjoint(K, torch.nn.functional.pad(Y, [K.shape[-1] - 1] * 4)).abs().max()
+                ),
+            ),
+            Mistake(
+                "Each kernel has a map of its own: the largest of all entries, no sum.",
+                lambda K, Y: adjoint(K, Y).sum(0).abs().max(),
             ),
         ],
     ),
@@ -242,6 +327,18 @@ EXERCISES = {
             Mistake(
                 "A map has one row and one column more: h − side + 1 of them.",
                 lambda h, w, side, n: (h * w * n * (h - side) * (w - side), n * side**2),
+            ),
+            Mistake(
+                "Those are the columns. Entries: rows times columns, with the zeros.",
+                lambda h, w, side, n: (n * (h - side + 1) * (w - side + 1), n * side**2),
+            ),
+            Mistake(
+                "Those are the entries that are not zero. Count the zeros, too.",
+                lambda h, w, side, n: (numbers(h, w, side, n)[0] // (h * w) * side**2, n * side**2),
+            ),
+            Mistake(
+                "The other way round: first the entries of W.",
+                lambda h, w, side, n: numbers(h, w, side, n)[::-1],
             ),
         ],
     ),

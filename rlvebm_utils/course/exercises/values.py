@@ -17,7 +17,7 @@ ONE = (
     "it gives a tensor of shape {yours}, and one number was meant. Is a .sum(), .min() or .max()"
     " missing?"
 )
-KIND = "it gives {yours}, and {right} was meant"
+KIND = "it gives {yours}, and {right} meant"
 SHAPE = "it gives a tensor of shape {yours}, and the shape {right} was meant"
 
 
@@ -37,7 +37,7 @@ def _all_agree(yours, right, rtol: float) -> bool | Trouble:
     if yours is None:
         return NOTHING
     if not isinstance(yours, tuple | list) or len(yours) != len(right):
-        return Trouble(KIND.format(yours=_named(yours), right=f"a tuple of {len(right)} values"))
+        return Trouble(KIND.format(yours=_named(yours), right=f"{len(right)} values were"))
     each = [agree(a, b, rtol) for a, b in zip(yours, right, strict=True)]
     return next((one for one in each if one is not True), True)
 
@@ -57,7 +57,7 @@ def _of_another_kind(yours, right: torch.Tensor) -> Trouble | None:
     if isinstance(yours, numbers.Number) and not isinstance(yours, complex) and right.ndim == 0:
         return None
     meant = f"a tensor of shape {tuple(right.shape)}" if right.ndim else "a number"
-    return Trouble(KIND.format(yours=_named(yours), right=meant))
+    return Trouble(KIND.format(yours=_named(yours), right=f"{meant} was"))
 
 
 def _named(value) -> str:
@@ -65,7 +65,8 @@ def _named(value) -> str:
         return "values with their indices (.values takes the first)"
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
 
 
 def short(value, most: int = 24) -> str:

@@ -203,7 +203,7 @@ def family_panel(
         {
             "n": stops(sizes, sizes[len(sizes) // 2], label="kernels"),
             "positive": check_box(POSITIVE),
-            "start": picker(names, label="noise"),
+            "start": picker(names, label="start"),
             "half": check_box(HALF),
         },
         title="Drag the number of kernels: what do they become?",
@@ -221,7 +221,7 @@ def price_panel(
         {
             "lam": stops(prices, prices[1], label="λ"),
             "positive": check_box(POSITIVE, True),
-            "start": picker(names, label="noise"),
+            "start": picker(names, label="start"),
         },
         title="Drag λ, and nothing else: does the kernel stay what it is?",
         headline="centre-surround",
