@@ -692,6 +692,8 @@ drag.labels_panel(labels, score)
 # - **Few labels: yes.** Up to 100 labels the learned kernels gain more than two standard errors over noise, frozen or fine-tuned. All of it came from photographs: their training saw no digit.
 # - **Many labels: it fades.** With 4000 labels half a point of the gain is left, just above its error. The error is too small, since all five seeds see the same 4000 digits. And after
 #   half of the training the gain was 0.8. (The 8 % on the card are relative to the largest gain.) That fits «not necessarily better», and does not prove it: 4000 is not *large*.
+#   Nor have these nets settled. With all trainings four times as long (`make settled`, half an hour), the gains are 3.5 ± 1.4 frozen and 2.0 ± 1.3 fine-tuned with few labels, and 0.3 ± 0.3 with 4000. The longer one trains, the
+#   less is left, and the verdict would be «holds».
 # - **Not all of it is edges.** With up to 100 labels, frozen, the learned kernels gain 4.9 points over noise, but only 2.2 ± 2.3 over kernels with the same spectrum and random phases, which seldom
 #   have a clean edge. So about half of the gain comes from the right mixture of coarse and fine and of directions, as far as five seeds can tell: the error is as large as the half itself. What
 #   the edges add is the last row of the table: uncertain with few labels, 1.4 ± 0.5 points with 1000. With white noise as the only baseline, we would have taken all of the gain for the work

@@ -56,6 +56,7 @@ FUNCTIONS: dict[str, Callable] = {
 
 def as_range(values, digits: int = 0) -> str:
     """The smallest and the largest of some values, or one number where both read the same."""
+    values = np.asarray(values, dtype=float)
     ends = [f"{end(values):.{digits}f}" for end in (np.min, np.max)]
     return "–".join(dict.fromkeys(ends))
 

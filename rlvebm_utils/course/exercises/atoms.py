@@ -56,7 +56,7 @@ def between(a, b, t):
 
 
 TWO = torch.tensor([[1.0, 2.0], [3.0, -2.0]])
-THREE = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+FOUR = torch.tensor([[1.0, 0.5], [-1.0, 0.2], [2.0, -1.0], [0.5, 3.0]])
 SAMPLES = torch.tensor([[1.0, 0.5], [-1.0, 0.2], [2.0, -1.0]])
 TURNED = torch.tensor([[0.6, 0.8], [-0.8, 0.6]])
 BASIS = torch.tensor([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
@@ -79,6 +79,14 @@ EXERCISES = {
                 lambda W: W.sum(0) ** 4 / W.pow(4).sum(0),
             ),
             Mistake("Upside down: that is 1/k.", lambda W: 1 / pixels(W)),
+            Mistake(
+                "That is right for atoms of length 1. Here W may have any length.",
+                lambda W: 1 / W.pow(4).sum(0),
+            ),
+            Mistake(
+                "Squares, not sizes: (Σw²)² over Σw⁴.",
+                lambda W: W.abs().sum(0) ** 2 / W.square().sum(0),
+            ),
         ],
     ),
     "ring": Exercise(
@@ -96,6 +104,17 @@ EXERCISES = {
                 ),
             ),
             Mistake(
+                "That makes c symmetric. Here c may be anything: i − j with its sign, modulo n.",
+                lambda c: torch.stack(
+                    [
+                        torch.stack(
+                            [c[min(abs(i - j), len(c) - abs(i - j))] for j in range(len(c))]
+                        )
+                        for i in range(len(c))
+                    ]
+                ),
+            ),
+            Mistake(
                 "You went round by i + j. The entry depends on how far apart i and j are: i − j.",
                 lambda c: torch.stack([c.roll(-i) for i in range(len(c))]),
             ),
@@ -103,8 +122,26 @@ EXERCISES = {
     ),
     "ica_direction": Exercise(
         like=ica_direction,
-        on=[(TURNED, SAMPLES), (torch.eye(2), -SAMPLES)],
+        on=[(TURNED, SAMPLES), (torch.tensor([[0.6, 0.8]]), -SAMPLES)],
         mistakes=[
+            Mistake(
+                "Each direction, a row of B, has a ⟨g′⟩ of its own: give it the shape (n, 1), by "
+                "[:, None].",
+                lambda B, X: (
+                    torch.tanh(B @ X.T) @ X / len(X)
+                    - (1 - torch.tanh(X @ B.T) ** 2).mean(0).expand(X.shape[1]) * B
+                ),
+            ),
+            Mistake(
+                "One ⟨g′⟩ for each direction: the mean over the samples alone.",
+                lambda B, X: (
+                    torch.tanh(B @ X.T) @ X / len(X) - (1 - torch.tanh(X @ B.T) ** 2).mean() * B
+                ),
+            ),
+            Mistake(
+                "g is tanh. Yours is without it: that is PCA's power step.",
+                lambda B, X: (X @ B.T).T @ X / len(X) - B,
+            ),
             Mistake(
                 "The second term is missing: − ⟨g′⟩ b. It is what makes it Newton's step.",
                 lambda B, X: torch.tanh(B @ X.T) @ X / len(X),
@@ -128,8 +165,21 @@ EXERCISES = {
     ),
     "excess_kurtosis": Exercise(
         like=excess_kurtosis,
-        on=[(SAMPLES, THREE)],
+        on=[(FOUR, torch.tensor([[1.0, 0.0], [0.5, 1.0]])), (FOUR, torch.tensor([[1.0], [-1.0]]))],
         mistakes=[
+            Mistake(
+                "Their mean is taken as zero: do not subtract it.",
+                lambda Y, W: excess_kurtosis(Y @ W - (Y @ W).mean(0), torch.eye(W.shape[1])),
+            ),
+            Mistake(
+                "The standard deviation of torch divides by N − 1 and subtracts the mean. Take "
+                ".square().mean(0).",
+                lambda Y, W: (Y @ W).pow(4).mean(0) / (Y @ W).var(0) ** 2 - 3,
+            ),
+            Mistake(
+                "Means over the samples, not sums.",
+                lambda Y, W: (Y @ W).pow(4).sum(0) / (Y @ W).square().sum(0) ** 2 - 3,
+            ),
             Mistake(
                 "The 3 of a Gaussian is not taken off.", lambda Y, W: excess_kurtosis(Y, W) + 3
             ),
@@ -137,16 +187,24 @@ EXERCISES = {
                 "Divide by the square of the mean square, so that the scale of Y does not matter.",
                 lambda Y, W: (Y @ W).pow(4).mean(0) / (Y @ W).square().mean(0) - 3,
             ),
-            Mistake(
-                "You took the mean over the atoms. The samples are the rows of Y W: .mean(0).",
-                lambda Y, W: (Y @ W).pow(4).mean(1) / (Y @ W).square().mean(1) ** 2 - 3,
-            ),
         ],
     ),
     "explained": Exercise(
         like=explained,
-        on=[(torch.tensor([-1.0, 3.0, -2.0]), BASIS, 1), (torch.tensor([2.0, 1, 1]), BASIS, 2)],
+        on=[(torch.tensor([-1.0, 2.0, -2.0]), BASIS, 1), (torch.tensor([1.0, 1, 2]), BASIS, 2)],
         mistakes=[
+            Mistake(
+                "V is not used: those are the pixels of y. Project first, Vᵀy.",
+                lambda y, V, k: y.square().topk(k).values.sum() / y.square().sum(),
+            ),
+            Mistake(
+                "A share is wanted: divide by ‖y‖².",
+                lambda y, V, k: explained(y, V, k) * y.square().sum(),
+            ),
+            Mistake(
+                "Shares of ‖y‖² add up by squares, not by sizes.",
+                lambda y, V, k: (V.T @ y).abs().topk(k).values.sum() / (V.T @ y).abs().sum(),
+            ),
             Mistake(
                 "Those are the first k. The k largest are wanted, whatever their place.",
                 lambda y, V, k: (V.T @ y)[:k].square().sum() / y.square().sum(),
@@ -179,6 +237,10 @@ EXERCISES = {
                 lambda theta: (theta + math.pi / 2) % math.pi,
             ),
             Mistake(
+                "Stay at 0 or above: % 180.",
+                lambda theta: math.degrees(theta) - 90,
+            ),
+            Mistake(
                 "You mirrored: the angle grows on, by 90°.",
                 lambda theta: (90 - math.degrees(theta)) % 180,
             ),
@@ -188,9 +250,22 @@ EXERCISES = {
         like=between,
         on=[
             (torch.tensor([0.0, 3.0]), torch.tensor([1.0, -3.0]), 0.25),
-            (torch.tensor([2.0]), torch.tensor([-2.0]), 0.5),
+            (torch.tensor([1.0, -2.0]), torch.tensor([0.0, 2.5]), 0.25),
         ],
         mistakes=[
+            Mistake(
+                "Yours always goes forward. From 1 to 0 the short way goes back, by 1: add π before"
+                " the % and take it off after it.",
+                lambda a, b, t: a + t * ((b - a) % (2 * math.pi)),
+            ),
+            Mistake(
+                "% π takes half turns away. Once round the circle is 2π.",
+                lambda a, b, t: a + t * ((b - a) % math.pi),
+            ),
+            Mistake(
+                "Begin at a: a + t · (the way).",
+                lambda a, b, t: between(a, b, t) - a,
+            ),
             Mistake(
                 "From 3 to −3 the short way leads over π: less than half a turn, and not over 0.",
                 lambda a, b, t: a + t * (b - a),

@@ -88,7 +88,8 @@ def preprocessing(photo: Tensor, filtered: Tensor, f: Tensor, spectra: Mapping) 
         "Left: a photograph. Middle: the same photograph after the filter, grey with bright and "
         "dark outlines at its edges. Right: amplitude against frequency on logarithmic axes for "
         f"six photographs; before the filter it falls {before:.0f}-fold between f = 0.03 and 0.3, "
-        f"after it varies {after:.1f}-fold there and vanishes at the highest frequencies.",
+        f"after it varies {after:.1f}-fold there, falls beyond, and is as low as before the filter "
+        "at the highest frequencies.",
     )
 
 
@@ -101,8 +102,8 @@ def side_by_side(strokes: Tensor, gabors: Tensor) -> None:
     )
     title = "The same algorithm finds pen strokes in digits, and edges in photographs"
     words = (
-        "Two sheets of 64 atoms. Left, from digits: short bent or straight pen "
-        "strokes, dark on white. Right, from photographs: short parallel "
+        "Two sheets of 64 atoms. Left, from digits at a low price: short bent or straight pen "
+        "strokes and a few whole digits, dark on white. Right, from photographs: short parallel "
         "red and blue stripes, at all angles, most of them in one part of their tile."
     )
     _two_sheets(sheets, title, words, height=4.9)
@@ -245,7 +246,9 @@ def ring_waves(vectors: Tensor, values: Tensor) -> None:
     right.plot(values, "o", color=style.BLACK, ms=3)
     right.set(xlabel="eigenvector, by size", ylabel="eigenvalue")
     _subtitle(right, "in pairs: a sine and a cosine")
-    style.headline(figure, "A covariance that depends on distance alone has waves for eigenvectors")
+    style.headline(
+        figure, "A covariance that depends on the shift alone has waves for eigenvectors"
+    )
     style.show(
         figure,
         "Left: three eigenvectors of a covariance on a ring, sine waves with one, two and three "
@@ -259,11 +262,11 @@ def equal_budget(curves: Mapping[str, tuple[Tensor, Tensor]], at: float) -> None
     figure, ax = style.new_figure(height=3.8)
     read = {}
     styles = zip(
-        (style.VERMILION, style.ORANGE, style.GREEN, style.BLUE, style.BLUE),
-        ("o-", "s-", "^-", "-", "--"),
+        (style.VERMILION, style.ORANGE, style.GREEN, style.BLUE, style.BLUE, style.BLUE),
+        ("o-", "s-", "^-", "-", "-.", "--"),
         strict=True,
     )
-    for (name, (k, share)), (colour, line) in zip(curves.items(), styles, strict=False):
+    for (name, (k, share)), (colour, line) in zip(curves.items(), styles, strict=True):
         ax.plot(k, 100 * share, line, color=colour, label=name, ms=4)
         read[name] = float(np.interp(at, k, 100 * share))
     ax.axvline(at, color=style.GREY, lw=1)
@@ -291,7 +294,9 @@ def twins(photo: Tensor, twin: Tensor, W: Tensor, W_twin: Tensor, shares: Sequen
         ax.set_axis_off()
         _subtitle(ax, name)
     for ax, atoms, share in zip(axes[1], (W, W_twin), shares, strict=True):
-        _sheet(ax, atoms[:, :24], 8, f"24 atoms learned from such: {share:.0%} have R² > 0.7")
+        _sheet(
+            ax, atoms[:, :24], 8, f"learned from such, 24 of 144: of all, {share:.0%} have R² > 0.7"
+        )
     style.headline(
         figure,
         f"Same spectrum, same algorithm: {shares[0]:.0%} Gabors with the phases, {shares[1]:.0%} "
