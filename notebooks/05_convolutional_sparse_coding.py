@@ -393,8 +393,8 @@ off, patches_off, patches_left = [], [], []
 for seed in range(3):
     piece = middle(list(families.photographs(seed)[1].values())[0], 24)
     dictionary = families.load(Training(8, seed=seed))
-    ground, maps, boxes = codes_of(dictionary, piece, 1.0, (4, 5))
-    off.append(follows(*maps, 4, 5))
+    ground, both, boxes = codes_of(dictionary, piece, 1.0, (4, 5))
+    off.append(follows(*both, 4, 5))
     ways = [(down, right) for down in (0, 1) for right in (0, 1)]  # whole patches only
     patches_off.append(min(follows(*boxes, *way) for way in ways))
     rebuilt = torch.einsum("nij,nab->iajb", boxes[0], dictionary.K).reshape(ground[0].shape)
