@@ -222,7 +222,7 @@ EXERCISES = {
     ),
     "stripes": Exercise(
         like=stripes,
-        on=[(0.0,), (math.pi / 2,), (3 * math.pi / 4,)],
+        on=[(0.0,), (math.pi / 2,), (3 * math.pi / 4,), (math.pi / 4,)],
         mistakes=[
             Mistake(
                 "That is where the wave runs. Its stripes are at a right angle to it.",

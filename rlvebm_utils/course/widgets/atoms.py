@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ def covered(W: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class AtomSheet:
     """Atoms (columns of W) as a picture of many tiles; nine of them in the figure at rest, where
     more would be too small to be seen.
     """
@@ -87,7 +87,7 @@ class _Training(Scene):
         return {"atoms": {name: run.snapshots[step] for name, run in self.runs.items()}}
 
     def draw(self, a):
-        return [Sheet(W, name) for name, W in a["atoms"].items()]
+        return [AtomSheet(W, name) for name, W in a["atoms"].items()]
 
     def readouts(self, a):
         shown = {
@@ -155,7 +155,7 @@ class _Kept(Scene):
         return {"atoms": self.atoms[value]}
 
     def draw(self, a):
-        sheets = [Sheet(W, name) for name, W in a["atoms"].items()]
+        sheets = [AtomSheet(W, name) for name, W in a["atoms"].items()]
         if a["value"] not in self.images:
             return sheets
         title, image = self.images[a["value"]]
@@ -236,6 +236,3 @@ class _ByHand(Scene):
             f"f = {a['f']:.2f}, centre at column {a['x']:.1f} and row {a['y']:.1f}, widths "
             f"{a['across']:.2f} and {a['along']:.2f}: R² = {a['r2']:.2f}."
         )
-
-
-__all__: Sequence[str] = ["covered", "dictionary_panel", "gabor_panel", "training_panel"]

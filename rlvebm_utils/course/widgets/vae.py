@@ -239,7 +239,7 @@ class _Valley(Scene):
         lowest = Line(math.log10(a["best"]), a["least"], GREEN, dots=5)
         lines = [Line(x, fit, SKY), Line(x, size, VERMILION), Line(x, fit + size, "#000")]
         ticks = [(k, f"{10.0**k:g}") for k in (-2, -1, 0, 1)]
-        said = "blue: fit c·v; red: size; black: sum; green dot: best v"
+        said = "blue: fit c·v; red: size; black: sum"
         return [
             Chart([*lines, lowest, here], said, "variance v", (-2.0, 1.0), (0.0, 8.0), xticks=ticks)
         ]
