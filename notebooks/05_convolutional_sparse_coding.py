@@ -366,7 +366,7 @@ claim("ERR-9", kernels=learned, maps=maps, **controls)
 stamp_page(conv, face[20:44, 20:44], lam=1.0)
 
 # %% [markdown]
-# What is «off» in the page and in the picture? The distance of the new code from the old one, moved, relative to the old one.
+# The page and the picture give a *distance*: how far the new code is from the old one, moved, relative to the old one.
 #
 # **Your turn.** Return $\Vert Z' - \text{moved } Z\Vert / \Vert Z\Vert$ for a code `Z` (n, r, c) and a later one, `Z_moved`. Moving goes `down` rows and `right` columns (both ≥ 0 here); where no old entry
 # arrives, put zeros. (`F.pad(Z, (right, 0, down, 0))` puts zeros at the left and at the top.)
@@ -509,7 +509,9 @@ for _ in range(12):
     energies.append(float(codes.energy.mean()))
     K = update(*system(codes.z, train[:40]))
 draw.learned(K, energies)
-for name, one in (("noise", first), ("yours", K), ("shipped", families.load(Training(4)).K)):
+half, shipped = (families.load(Training(4), half=half).K for half in (True, False))
+trained = {"noise": first, "yours": K, "shipped, after half": half, "shipped": shipped}
+for name, one in trained.items():
     E = encode_images(ConvDictionary(one), held_out_pieces, lam=1.0, tol=1e-4).energy.mean()
     print(f"mean energy of 20 held-out pieces, {name}: {float(E):.0f}")
 

@@ -92,6 +92,7 @@ G = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
 B = torch.tensor([[[4.0, 7.0]]])
 WIDE_G = torch.ones(4, 4) + torch.diag(torch.tensor([2.0, 1.0, 3.0, 1.0]))
 WIDE_B = torch.tensor([[[3.0], [8.0]], [[1.0], [2.0]]])
+SQUARE_B = torch.tensor([[[3.0, 8.0], [1.0, 2.0]]])
 
 
 def _solved(G, B):
@@ -123,6 +124,11 @@ EXERCISES = {
                 "Rows and columns of the kernels are exchanged.",
                 lambda K, Z: decode(K.mT, Z),
             ),
+            Mistake(
+                "Your image is as small as the maps. A kernel at the last place reaches a − 1 "
+                "pixels further.",
+                lambda K, Z: decode(K, Z)[: Z.shape[1], : Z.shape[2]],
+            ),
         ],
     ),
     "adjoint": Exercise(
@@ -145,6 +151,16 @@ EXERCISES = {
             Mistake(
                 "The gradient has a minus. The adjoint itself has none.",
                 lambda K, R: -adjoint(K, R),
+            ),
+            Mistake(
+                "Your maps are as large as the image. Only places where the whole kernel lies "
+                "inside it count: no padding.",
+                lambda K, R: _padded(K, R, 0),
+            ),
+            Mistake(
+                "Your maps are larger than the image: «full» correlation. Only places where the "
+                "whole kernel lies inside it count: no padding.",
+                lambda K, R: _padded(K, R, 1),
             ),
         ],
     ),
@@ -263,7 +279,7 @@ EXERCISES = {
     ),
     "update": Exercise(
         like=update,
-        on=[(G, B), (WIDE_G, WIDE_B)],
+        on=[(G, B), (WIDE_G, WIDE_B), (WIDE_G, SQUARE_B)],
         mistakes=[
             Mistake(
                 "That is the best K, but its kernels have not norm 1. Divide each by its norm.",
@@ -281,6 +297,10 @@ EXERCISES = {
                 "You use the diagonal of G alone. Kernels overlap, so their equations belong "
                 "together.",
                 lambda G, B: _each_normed((B.flatten() / G.diagonal()).reshape(B.shape)),
+            ),
+            Mistake(
+                "Rows and columns of B are exchanged.",
+                lambda G, B: update(G, B.mT.reshape(B.shape)),
             ),
             Mistake(
                 "Divide by the norm, not by its square.",
@@ -343,6 +363,12 @@ EXERCISES = {
         ],
     ),
 }
+
+
+def _padded(K, R, before):
+    """With zeros below and on the right, and before them too."""
+    more = K.shape[-1] - 1
+    return adjoint(K, torch.nn.functional.pad(R, [more * before, more] * 2))
 
 
 def _overwritten(K, Z):

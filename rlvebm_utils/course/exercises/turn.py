@@ -83,7 +83,8 @@ def judge(attempt: Callable, exercise: Exercise) -> tuple[bool, str]:
         given = f", for {arguments(exercise, case)}"
         trouble = yours if isinstance(yours, Trouble) else agree(yours, right, exercise.rtol)
         if isinstance(trouble, Trouble):
-            return False, NOT_YET.format(given=given, why=trouble)
+            more = "" if trouble is yours else _known(answers, exercise)
+            return False, NOT_YET.format(given=given, why=trouble) + more
         if not trouble:
             shown = {"yours": short(yours), "right": short(right)}
             return False, COMPARED.format(given=given, **shown, more=_known(answers, exercise))

@@ -27,10 +27,10 @@ export const STAMP_WORDS = {
   moved: "moved by (down, right)",
   used: "not 0: convolutional",
   usedPatches: "not 0: patches",
-  off: "off from the old code, moved",
-  offPatches: "patches: off, at best",
+  off: "distance from the old code, moved",
+  offPatches: "patches: distance, at best",
   told:
-    "Moved by {moved}: the convolutional code has {used} entries that are not 0 and is {off} off " +
-    "from the old one, moved; the patch codes have {usedPatches} and are {offPatches} off.",
+    "Moved by {moved}: the convolutional code has {used} entries that are not 0, at a distance " +
+    "of {off} from the old one, moved; the patch codes have {usedPatches}, at a distance of {offPatches}.",
   stamped: "Row {row}, column {column}: {count} stamps on the map.",
 };

@@ -155,9 +155,9 @@ def moved_codes(images: Tensor, maps: Tensor, codes: Tensor, shift: tuple[int, i
             rows, columns = one.nonzero().T.tolist()
             middle.scatter(columns, rows, s=9, c=TINTS[i], linewidths=0)
         middle.set(xlim=(-1, Z.shape[2]), ylim=(Z.shape[1], -1), aspect="equal")
-        middle.set_title(f"convolutional code: {int((Z != 0).sum())} non-zeros", fontsize=10)
+        middle.set_title(f"convolutional: {int((Z != 0).sum())} non-zeros", fontsize=10)
         _boxes(right, boxes)
-        right.set_title(f"patch codes: {int((boxes != 0).sum())} non-zeros", fontsize=10)
+        right.set_title(f"patches: {int((boxes != 0).sum())} non-zeros", fontsize=10)
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
         for spine in ax.spines.values():
@@ -168,7 +168,7 @@ def moved_codes(images: Tensor, maps: Tensor, codes: Tensor, shift: tuple[int, i
     ]
     figure.legend(handles=kernels, ncols=len(kernels), loc="outside lower center", fontsize=9)
     off, patches_off = followed(maps, codes, shift)
-    finding = f"off from the old code, moved: {off:.0%}; patches, at best: {patches_off:.0%}"
+    finding = f"Distance from the old code, moved: {off:.0%}; patches, at best: {patches_off:.0%}"
     style.headline(figure, finding)
     style.show(
         figure,

@@ -125,6 +125,12 @@ class KernelSheet:
 
     height = 1.0
 
+    @property
+    def key(self) -> dict[str, str]:
+        """The kinds that occur, and their colours."""
+        found = {label.kind for label in self.labels}
+        return {kind: tint for kind, tint in KIND_COLOURS.items() if kind in found}
+
     def _pixels(self) -> np.ndarray:
         share = self.kernels / self.kernels.abs().amax((1, 2), keepdim=True)
         return colours("gray")[np.rint(127.5 * (1 + share.numpy())).astype(np.uint8)]
@@ -185,9 +191,8 @@ class _Families(Scene):
         how = ["codes ≥ 0" if a["positive"] else "signed codes", f"start {a['start'] + 1}"]
         how += [f"λ = {a['lam']:g}"] if "lam" in a else []
         how += [HALF] if a.get("half") else []
-        told = (
-            f"{len(a['K'])} kernels of 9 by 9, light above zero and dark below ({', '.join(how)})"
-        )
+        count = "1 kernel" if len(a["K"]) == 1 else f"{len(a['K'])} kernels"
+        told = f"{count} of 9 by 9, light above zero and dark below ({', '.join(how)})"
         return f"{told}: {names}."
 
 

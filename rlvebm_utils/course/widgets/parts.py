@@ -149,13 +149,13 @@ class Strip:
         return tile(self.title, f"<ol>{''.join(cells)}</ol>", "rlv-strip")
 
     def plot(self, axes) -> None:
-        """The same with matplotlib, for the figure at rest."""
-        axes.set(xlim=(0, 3), ylim=(2, 0), aspect="equal")
-        for place, one in enumerate(self._pixels()[:6]):
-            x, y = place % 3, place // 3
+        """The same with matplotlib, for the figure at rest: up to ten, else the first six."""
+        columns = math.ceil(self.slots / 2) if self.slots <= 10 else 3
+        for place, one in enumerate(self._pixels()[: 2 * columns]):
+            y, x = divmod(place, columns)
             axes.imshow(one, extent=(x + 0.04, x + 0.96, y + 0.96, y + 0.04))
             axes.add_patch(Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, fill=False, ec=EDGE))
-        axes.set(xlim=(0, 3), ylim=(2, 0))
+        axes.set(xlim=(0, columns), ylim=(2, 0), aspect="equal")
         axes.axis("off")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+from matplotlib.patches import Patch
+
 from ..plots.style import WIDTH, headline, new_figure
 from .parts import number
 
@@ -34,8 +36,19 @@ def still_figure(panel):
         grid[0, column].set_title(heading, fontsize=10, fontweight="normal", loc="center")
     title = f"At rest: {len(wanted)} values of {label}"  # the panel's own title stands above
     headline(figure, f"{title}; above each column, {panel.headline}" if panel.headline else title)
+    _key(figure, columns)
     words = " ".join(panel.alt_text(state) for state in states)
-    return figure, f"{panel.title}. From left to right: {words}"
+    stop = "" if panel.title.endswith("?") else "."
+    return figure, f"{panel.title}{stop} From left to right: {words}"
+
+
+def _key(figure, columns) -> None:
+    """What the colours of the parts stand for, each once, where they stand for something."""
+    parts = [part for parts in columns for part in parts]
+    told = {name: tint for part in parts for name, tint in getattr(part, "key", {}).items()}
+    if told:
+        patches = [Patch(color=tint, label=name) for name, tint in told.items()]
+        figure.legend(handles=patches, ncols=len(told), loc="outside lower center", fontsize=9)
 
 
 def _row_title(axes, title: str) -> None:
