@@ -600,7 +600,7 @@ draw.rows_of_kernels(kernels(0), "The same net with three kinds of kernels", wor
 # %% [markdown]
 # A seed decides which digits are labelled, the noise, and which of the three auto-encoders the kernels come from. (With five seeds, two of the three serve twice.) Within a seed all nets see the
 # same digits in the same order, so that they can be compared pair by pair. Every net is trained for 2400 steps, and once more, from its beginning, for 1200: does longer training change the results?
-# `train_net` below trains one net. All of them take a quarter of an hour, so it was run beforehand, and the accuracies are shipped with the package (`python -m tools.few_labels` computes them
+# `train_net` below trains one net. All of them take about twenty minutes, so it was run beforehand, and the accuracies are shipped with the package (`python -m tools.few_labels` computes them
 # again). Two nets are trained here, to compare.
 #
 # **Predict:** with 10 labels, one of each class, how far above the 10 % of chance does the best net come? And who is best with 4000?
