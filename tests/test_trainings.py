@@ -68,3 +68,20 @@ def test_a_result_is_found_by_the_beginning_of_its_name():
 def test_numbers_are_rounded_wherever_they_stand():
     given = {1: [0.123456789, {"a": torch.tensor([2.0, 1 / 3])}]}
     assert tool.rounded(given, 3) == {"1": [0.123, {"a": [2.0, 0.333]}]}
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path):
+    def work(share):
+        return share / 3
+
+    def stop(share):
+        raise KeyboardInterrupt
+
+    to = tmp_path / "a.json"
+    with pytest.raises(KeyboardInterrupt):
+        tool.keep(to, iter([("a", work), ("b", stop)]), {"seeds": [0]})
+    tool.keep(to, iter([("a", stop), ("b", work)]), {"seeds": [0]})
+    told = json.loads(to.read_text("utf-8"))
+    assert told["results"] == {name: {"full": 0.33333, "half": 0.16667} for name in "ab"}
+    assert told["seeds"] == [0] and told["torch"] == torch.__version__
+    assert list(tmp_path.iterdir()) == [to]

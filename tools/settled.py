@@ -23,13 +23,13 @@ import jupytext
 import nbformat
 from tqdm import tqdm
 
-from rlvebm_utils.course import atoms, autoencoders, balls, families, trainings
+from rlvebm_utils.course import atoms, autoencoders, balls, families, few_labels, trainings
 from rlvebm_utils.course.settled import ELSEWHERE, VARIABLE
 from tools.notebooks import FOLDER, execute, texts
 
 TIMES = 4
-# Written by tools/NAME.py
-FILES = (atoms, autoencoders, balls, families, trainings)
+# Written by tools/NAME.py, in this order: few_labels needs autoencoders
+FILES = (atoms, autoencoders, balls, families, few_labels, trainings)
 SHIPPED = {one.__name__.rpartition(".")[2]: one.FILE for one in FILES}
 
 

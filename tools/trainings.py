@@ -109,27 +109,34 @@ def jobs(cells: dict) -> Iterator[tuple[str, Callable[[float], dict]]]:
         )
 
 
-def main(to: Path = FILE) -> None:
-    """Train everything; what is in the file ``to`` + ".part" already is not done again."""
+def keep(to: Path, jobs: Iterator[tuple[str, Callable[[float], object]]], told: dict) -> None:
+    """Do each job, for its length and half of it, and write down what came out beside what is told.
+
+    What is in the file ``to`` + ".part" already is not done again.
+    """
     part = to.with_suffix(".part")
     done = json.loads(part.read_text("utf-8")) if part.exists() else {}
-    cells = recipe()
-    for name, work in jobs(cells):
+    for name, work in jobs:
         if name not in done:
             done[name] = {"full": rounded(work(1)), "half": rounded(work(0.5))}
             part.write_text(json.dumps(done), "utf-8")
             print(name, flush=True)
+    digest = hashlib.sha256(json.dumps(done).encode()).hexdigest()
+    told |= {"torch": torch.__version__, "sha256": digest, "results": done}
+    to.write_text(json.dumps(told, separators=(",", ":")) + "\n", "utf-8")
+    part.unlink()
+    print(f"{to.name}: {to.stat().st_size} bytes")
+
+
+def main(to: Path = FILE) -> None:
+    """Train everything."""
+    cells = recipe()
     told = {
         "made_by": "python -m tools.trainings",
         "seeds": list(SEEDS),
         "steps": {**STEPS, "depths": cells["depths"]},
-        "torch": torch.__version__,
-        "sha256": hashlib.sha256(json.dumps(done).encode()).hexdigest(),
-        "results": done,
     }
-    to.write_text(json.dumps(told, separators=(",", ":")) + "\n", "utf-8")
-    part.unlink()
-    print(f"{to.name}: {to.stat().st_size} bytes")
+    keep(to, jobs(cells), told)
 
 
 if __name__ == "__main__":
