@@ -11,7 +11,7 @@ from rlvebm_utils.course.atoms import covered
 from rlvebm_utils.course.data import extract_patches, load_photographs, whiten
 from rlvebm_utils.course.gabor import fit_gabors, gabor
 from rlvebm_utils.course.plots import style
-from rlvebm_utils.course.plots.atoms import sheet
+from rlvebm_utils.course.plots.atoms import KEY, sheet
 from rlvebm_utils.course.widgets.atoms import dictionary_panel, gabor_panel, training_panel
 
 SIDE = 10
@@ -154,7 +154,7 @@ def test_the_sliders_go_as_far_as_the_fits():
 
 def test_a_sheet_says_its_colours_and_its_size(runs):
     ink, waves = training_panel(runs).draw({"atoms": {n: r.dictionary.W for n, r in runs.items()}})
-    assert (ink.title, waves.title) == ("ink", "waves: red +, blue −")
+    assert (ink.title, waves.title) == ("ink", f"waves: {KEY}")
     figure, axes = style.new_figure()
     waves.plot(axes)
     assert axes.get_xlabel() == f"an atom: {float(covered(waves.W).median()):.0f} pixels"

@@ -20,6 +20,7 @@ from sklearn.linear_model import Lasso
 
 from rlvebm_utils import ConvDictionary, Dictionary
 from rlvebm_utils.course.csae import ConvEncoder, likeness
+from rlvebm_utils.course.plots.atoms import KEY
 from rlvebm_utils.course.plots.style import BLUE, GREEN, SKY, VERMILION
 from rlvebm_utils.course.plots.vae import number_places
 from rlvebm_utils.course.vae import Balls
@@ -239,7 +240,7 @@ def sheet(W, columns=8):
 
 def keyed(name, low):
     """A title, with the key of its colours where there are two."""
-    return f"{name}: red +, blue −" if low else name
+    return f"{name}: {KEY}" if low else name
 
 
 def unit(seed, positive=False):
@@ -304,7 +305,7 @@ def test_a_gabor_by_hand():
     waves = [bell * np.cos(2 * np.pi * 0.18 * u), bell * np.sin(2 * np.pi * 0.18 * u)]
     basis = np.stack(waves).reshape(2, -1).T
     best = (basis @ np.linalg.lstsq(basis, atom.ravel(), rcond=None)[0]).reshape(6, 6)
-    expected = {"the atom: red +, blue −": atom, "your Gabor function": best / np.abs(best).max()}
+    expected = {f"the atom: {KEY}": atom, "your Gabor function": best / np.abs(best).max()}
     expected["what it leaves"] = atom - best
     for title, values in expected.items():
         (pixels,) = pictures(tiles(panel)[title])

@@ -19,7 +19,7 @@ COLOURS = (
     style.SKY,
     style.GREY,
 )
-KEY = "red +, blue −"
+KEY = "red\u00a0+, blue\u00a0−"
 LINE = 0.2  # grey between tiles in ink
 
 
@@ -285,8 +285,8 @@ def equal_budget(folds: Sequence[Mapping[str, tuple[Tensor, Tensor]]], at: float
     ax.legend(
         loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9.5, title_fontsize=9.5, **key
     )
-    first, *_, last = (f"{text} ({name})" for name, text in told.items())
-    ax.set_title(f"{at:g} numbers a patch explain from {last} to {first}")
+    most, *_, least = (f"{told[name]} ({name})" for name in folds[-1])
+    ax.set_title(f"{at:g} numbers a patch explain from {least} to {most}")
     style.show(
         figure,
         "Explained variance of patches that were kept aside, against the numbers kept per patch. "
