@@ -58,7 +58,7 @@ def test_the_figures_are_those_of_the_atoms():
         _, new = atoms.samples(one)
         again = dict(zip(FIGURES, tool.measured(one, W, told["lam"], new).tolist(), strict=True))
         assert again["share"] == pytest.approx(told["share"], abs=0.03)
-        assert atoms.edges(W)[1] == pytest.approx(told["local"], abs=0.03)
+        assert atoms.edges(W.W)[1] == pytest.approx(told["local"], abs=0.03)
         assert again["kurtosis"] == pytest.approx(told["kurtosis"], abs=0.3)
         for name in ("nonzeros", "explained", "frequency", "covered"):
             assert again[name] == pytest.approx(told[name], rel=0.03), name
