@@ -1,18 +1,18 @@
 """What notebook 04 stands on: atoms of photographs are Gabor functions if learning is sound."""
 
+import math
+
 import pytest
 import torch
 
 from rlvebm_utils import learn_dictionary, learning
+from rlvebm_utils.course import atoms as shipped
+from rlvebm_utils.course.atoms import covered
 from rlvebm_utils.course.data import extract_patches, load_photographs, whiten
 from rlvebm_utils.course.gabor import fit_gabors, gabor
-from rlvebm_utils.course.plots.atoms import sheet
-from rlvebm_utils.course.widgets.atoms import (
-    covered,
-    dictionary_panel,
-    gabor_panel,
-    training_panel,
-)
+from rlvebm_utils.course.plots import style
+from rlvebm_utils.course.plots.atoms import KEY, sheet
+from rlvebm_utils.course.widgets.atoms import dictionary_panel, gabor_panel, training_panel
 
 SIDE = 10
 
@@ -139,6 +139,27 @@ def test_a_gabor_by_hand_never_beats_the_fit(patches):
             assert state["r2"] <= float(best[atom]) + 1e-6
 
 
+def test_the_sliders_go_as_far_as_the_fits():
+    """Most fits of atoms have a bell that is wider than 6 pixels, and some a centre outside."""
+    W = shipped.atoms(shipped.Training()).W
+    fit = fit_gabors(W.T.unflatten(1, (12, 12)))
+    assert (fit.width.amax(1) > 6).double().mean() > 0.5 and (fit.centre < 0).any()
+    long = torch.tensor([[-1.0, 6.0, math.pi / 6, 0.1, math.log(2.0), math.log(9.0), 0.7, -0.4]])
+    panel = gabor_panel(gabor(long.double(), 12).flatten(1).T)
+    panel.set(x=-1.0, y=6.0, theta=30, f=0.1, across=2.0, along=9.0)
+    assert panel.shown(panel.state(**panel.values))["R²"] == "1.00"
+    limits = {name: (panel.controls[name].min, panel.controls[name].max) for name in ("x", "along")}
+    assert limits == {"x": (-1, 12), "along": (0.5, 12)}, "the bounds of fit_gabors"
+
+
+def test_a_sheet_says_its_colours_and_its_size(runs):
+    ink, waves = training_panel(runs).draw({"atoms": {n: r.dictionary.W for n, r in runs.items()}})
+    assert (ink.title, waves.title) == ("ink", f"waves: {KEY}")
+    figure, axes = style.new_figure()
+    waves.plot(axes)
+    assert axes.get_xlabel() == f"an atom: {float(covered(waves.W).median()):.0f} pixels"
+
+
 def test_panels_refuse_what_does_not_go_together(runs):
     with pytest.raises(ValueError, match="runs: expected at least one"):
         training_panel({})
@@ -171,3 +192,5 @@ def test_a_sheet_has_every_atom_at_its_place():
     W = torch.eye(4).double()[:, :3] * 5
     expected = [[1, 0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 0]]
     assert sheet(W, 2).tolist() == expected
+    between = [[1, 0, 7, 0, 1], [0, 0, 7, 0, 0], [7] * 5, [0, 0, 7, 7, 7], [1, 0, 7, 7, 7]]
+    assert sheet(W, 2, line=7.0).tolist() == between

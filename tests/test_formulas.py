@@ -26,6 +26,7 @@ from rlvebm_utils import (
     learn_dictionary,
     soft_threshold,
 )
+from rlvebm_utils.course.atoms import covered
 from rlvebm_utils.course.balls import gauss_points
 from rlvebm_utils.course.csae import ConvEncoder, infer
 from rlvebm_utils.course.data import whiten
@@ -36,7 +37,6 @@ from rlvebm_utils.course.exercises.latent_ebm import free_energy
 from rlvebm_utils.course.exercises.lista import coupled
 from rlvebm_utils.course.gabor import fit_gabors
 from rlvebm_utils.course.vae import FuzzyBallAutoencoder, collapse_spring
-from rlvebm_utils.course.widgets.atoms import covered
 from tools import notebooks
 
 W = random_dictionary(8, 12, seed=0)
@@ -291,11 +291,11 @@ def pixels_of_an_atom():
 
 
 def waves_on_a_ring():
-    c, n = normal(7, seed=9), 7
+    c, d = normal(7, seed=9), 7
     C = ring(c)
-    for q in range(n):
-        j = torch.arange(n, dtype=torch.float64)
-        v = torch.polar(torch.ones_like(j), 2 * torch.pi * q * j / n)
+    for q in range(d):
+        j = torch.arange(d, dtype=torch.float64)
+        v = torch.polar(torch.ones_like(j), 2 * torch.pi * q * j / d)
         close(C.to(v.dtype) @ v, (c * v.conj()).sum() * v)
         close((c * v.conj()).sum(), torch.fft.fft(c)[q])
 
@@ -631,15 +631,15 @@ FORMULAS = {
         S = I - \alpha_k A_k^\top B_k
     """,
     filter_of_whiten: r"m(f) = f \, e^{-(f/0.4)^4}",
-    pixels_of_an_atom: r"k = \Big(\sum_i w_i^2\Big)^2 \Big/ \sum_i w_i^4",
+    pixels_of_an_atom: r"\Big(\sum_i w_i^2\Big)^2 \Big/ \sum_i w_i^4",
     waves_on_a_ring: r"""
-        C_{ij} = c_{(i - j) \bmod n}
-        v_j = e^{2\pi \mathrm{i} q j/n}
-        (Cv)_i = \sum_j c_{i - j}\, e^{2\pi \mathrm{i} q j/n} = \sum_s c_s\, e^{2\pi \mathrm{i} q (i - s)/n} = \Big(\sum_s c_s\, e^{-2\pi \mathrm{i} q s/n}\Big)\, v_i
+        C_{ij} = c_{(i - j) \bmod d}
+        v_j = e^{2\pi \mathrm{i} q j/d}
+        (Cv)_i = \sum_j c_{i - j}\, e^{2\pi \mathrm{i} q j/d} = \sum_s c_s\, e^{2\pi \mathrm{i} q (i - s)/d} = \Big(\sum_s c_s\, e^{-2\pi \mathrm{i} q s/d}\Big)\, v_i
     """,
-    step_of_ica: r"b \;\leftarrow\; \big\langle g(b^\top x)\, x \big\rangle - \big\langle g'(b^\top x) \big\rangle\, b",
-    slope_of_tanh: r"g' = 1 - \tanh^2",
-    gabor: r"g = e^{-u^2/2\sigma_u^2 \,-\, v^2/2\sigma_v^2} \,\big(a \cos 2\pi f u + b \sin 2\pi f u\big)",
+    step_of_ica: r"b \;\leftarrow\; \big\langle \tanh(b^\top x)\, x \big\rangle - \big\langle \tanh'(b^\top x) \big\rangle\, b",
+    slope_of_tanh: r"\tanh' = 1 - \tanh^2",
+    gabor: r"g = e^{-u^2/2\sigma_u^2 \,-\, v^2/2\sigma_v^2} \,\big(a_1 \cos 2\pi f u + a_2 \sin 2\pi f u\big)",
     convolution: r"""
         Y = \sum_i K_i * Z_i
         E = \tfrac12\Vert Y - \sum_i K_i * Z_i\Vert^2 + \lambda\Vert Z\Vert_1

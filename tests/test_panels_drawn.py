@@ -20,6 +20,7 @@ from sklearn.linear_model import Lasso
 
 from rlvebm_utils import ConvDictionary, Dictionary
 from rlvebm_utils.course.csae import ConvEncoder, likeness
+from rlvebm_utils.course.plots.atoms import KEY
 from rlvebm_utils.course.plots.style import BLUE, GREEN, SKY, VERMILION
 from rlvebm_utils.course.plots.vae import number_places
 from rlvebm_utils.course.vae import Balls
@@ -224,14 +225,22 @@ def test_energy_map_at_rest():
 
 
 def sheet(W, columns=8):
-    """Atoms row by row, each as dark as the others at its largest entry, a gap of one between."""
+    """Atoms row by row, each as dark as the others at its largest entry, a gap of one between: a
+    line in grey, where there is ink.
+    """
     side = round(len(W) ** 0.5)
     rows = -(-W.shape[1] // columns)
-    out = np.zeros((rows * (side + 1) - 1, columns * (side + 1) - 1))
+    line = 0.0 if (W < 0).any() else 0.2
+    out = np.full((rows * (side + 1) - 1, columns * (side + 1) - 1), line)
     for k, atom in enumerate(W.T):
         top, left = (k // columns) * (side + 1), (k % columns) * (side + 1)
         out[top : top + side, left : left + side] = (atom / abs(atom).max()).reshape(side, side)
     return out
+
+
+def keyed(name, low):
+    """A title, with the key of its colours where there are two."""
+    return f"{name}: {KEY}" if low else name
 
 
 def unit(seed, positive=False):
@@ -255,7 +264,7 @@ def test_training():
     shown = tiles(panel)
     for name, colours, low in (("digits", INK, 0), ("photographs", SIGNED, -1)):
         W = kept[name][16].numpy()
-        (pixels,) = pictures(shown[name])
+        (pixels,) = pictures(shown[keyed(name, low)])
         assert same(pixels, sheet(W), colours, low, 1), name
         covers = np.median((W**2).sum(0) ** 2 / (W**4).sum(0))
         assert f"{name} {covers:.0f}" in panel.html
@@ -275,7 +284,7 @@ def test_dictionaries():
     panel.controls["value"].value = 0.4
     shown = tiles(panel)
     for name, colours, low in (("signed", SIGNED, -1), ("inked", INK, 0)):
-        (pixels,) = pictures(shown[name])
+        (pixels,) = pictures(shown[keyed(name, low)])
         assert same(pixels, sheet(learned[0.4][name].numpy()), colours, low, 1)
     (pixels,) = pictures(shown["a picture"])
     image = images[0.4][1].numpy()
@@ -296,7 +305,7 @@ def test_a_gabor_by_hand():
     waves = [bell * np.cos(2 * np.pi * 0.18 * u), bell * np.sin(2 * np.pi * 0.18 * u)]
     basis = np.stack(waves).reshape(2, -1).T
     best = (basis @ np.linalg.lstsq(basis, atom.ravel(), rcond=None)[0]).reshape(6, 6)
-    expected = {"the atom": atom, "your Gabor function": best / np.abs(best).max()}
+    expected = {f"the atom: {KEY}": atom, "your Gabor function": best / np.abs(best).max()}
     expected["what it leaves"] = atom - best
     for title, values in expected.items():
         (pixels,) = pictures(tiles(panel)[title])

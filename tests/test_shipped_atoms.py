@@ -1,14 +1,17 @@
 """The atoms that are shipped: all are there, one is learned again, and what they rest on."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from rlvebm_utils.course import atoms
 from rlvebm_utils.course.atoms import FIGURES, FOLDS, PHASES, PRICES, Training
+from rlvebm_utils.course.claims import register
 from rlvebm_utils.course.data import load_photographs, whiten
-from rlvebm_utils.course.gabor import fit_gabors
+from rlvebm_utils.course.gabor import fit_gabors, gabor
 from tools import atoms as tool
 
 
@@ -16,12 +19,14 @@ from tools import atoms as tool
 def test_every_training_is_kept(one):
     for half in (False, True):
         told = atoms.figures(one, half=half)
-        assert list(told) == list(FIGURES) and told["lam"] > 0
+        assert list(told) == [*FIGURES, "local"] and told["lam"] > 0
+        assert math.isnan(told["local"]) == ("local" not in tool.parts(one))
+        assert not told["local"] > told["share"], "local are some of the Gabor functions"
         assert 0 < told["explained"] < 1 and 1 <= told["covered"] <= 400
         assert math.isnan(told["share"]) == (one.data == "digits")
         if not one.price:  # dictionaries are compared at equal non-zeros
             assert told["nonzeros"] == pytest.approx(atoms.NONZEROS, rel=0.1)
-    if one.fold == 0 or one == Training(fold=one.fold):
+    if tool.shown(one):
         W = atoms.atoms(one).W
         assert W.shape == (400 if one.data == "digits" else 144, one.atoms)
         torch.testing.assert_close(W.norm(dim=0), torch.ones(one.atoms).double())
@@ -53,6 +58,7 @@ def test_the_figures_are_those_of_the_atoms():
         _, new = atoms.samples(one)
         again = dict(zip(FIGURES, tool.measured(one, W, told["lam"], new).tolist(), strict=True))
         assert again["share"] == pytest.approx(told["share"], abs=0.03)
+        assert atoms.edges(W.W)[1] == pytest.approx(told["local"], abs=0.03)
         assert again["kurtosis"] == pytest.approx(told["kurtosis"], abs=0.3)
         for name in ("nonzeros", "explained", "frequency", "covered"):
             assert again[name] == pytest.approx(told[name], rel=0.03), name
@@ -135,6 +141,100 @@ def test_edges_at_every_price_and_fewer_the_more_is_scrambled():
     for fold in FOLDS:
         shares = [atoms.figures(Training(phases=t, fold=fold))["share"] for t in PHASES]
         assert shares[0] > 0.95 and shares[2] > 0.9 and max(shares[4:]) < 0.3
+
+
+def test_local_is_nearer_to_a_gabor_function_than_to_noise():
+    """The bound is the one that the notebook derives, and all three kinds are told apart by it."""
+    one = torch.tensor([[5.5, 5.5, 0.6, 0.22, math.log(2), math.log(3), 1.0, 0.0]]).double()
+    ideal = gabor(one, 12).flatten(1).T
+    noise = torch.randn(144, 500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ends = [float(atoms.covered(W).median()) for W in (ideal, noise)]
+    assert round(sum(ends) / 2) == atoms.LOCAL
+    row, column = torch.meshgrid(torch.arange(12), torch.arange(12), indexing="ij")
+    wave = torch.sin(2 * math.pi * (column + 0.3 * row) / 4).flatten()[:, None].double()
+    assert atoms.edges(ideal) == (1.0, 1.0)
+    assert atoms.edges(wave) == (1.0, 0.0), (
+        "R² alone calls a wave across the patch a Gabor function"
+    )
+    assert atoms.edges(noise[:, :20]) == (0.0, 0.0)
+    assert atoms.edges(torch.cat([ideal, wave], 1)) == (1.0, 0.5)
+
+
+def test_it_is_neither_contrast_nor_ica():
+    """What the notebook says of its controls: photographs are ahead of their twins in each."""
+    photographs = (Training(), Training("even"), Training("ica", atoms=143))
+    against = (Training(), Training("lent"), Training("even"), Training("ica", atoms=143))
+    for fold in FOLDS:
+        here = [atoms.figures(replace(one, fold=fold)) for one in photographs]
+        there = [atoms.figures(replace(one, fold=fold, phases=1.0)) for one in against]
+        assert min(one["share"] for one in here) > 0.7 > 0.3 > max(one["share"] for one in there)
+        assert min(one["local"] for one in here) > 0.5 > 0.1 > max(one["local"] for one in there)
+
+
+def test_lengths_are_made_equal_or_lent():
+    photo, twin = (atoms.patches(phases=t, fold=1) for t in (0.0, 1.0))
+    even, lent = (atoms.samples(Training(data, phases=1.0, fold=1)) for data in ("even", "lent"))
+    for k in range(2):
+        for made, lengths in ((even[k], torch.tensor(12.0)), (lent[k], photo[k].norm(dim=1))):
+            torch.testing.assert_close(made.norm(dim=1), lengths.expand(len(made)).double())
+            torch.testing.assert_close(made / made.norm(dim=1)[:, None], unit(twin[k]))
+
+
+def unit(y):
+    return y / y.norm(dim=1, keepdim=True)
+
+
+def test_a_texture_is_held_out_on_the_right(monkeypatch):
+    seen = []
+    monkeypatch.setattr(atoms, "cut", lambda pictures, *_: seen.append(*pictures))
+    for phases in (0.0, 1.0):
+        atoms.texture("gravel", phases)
+    whole = whiten(load_photographs(textures=True, dtype=torch.float64)["gravel"])
+    torch.testing.assert_close(torch.cat(seen[:2], 1), whole)
+    power = [torch.fft.rfft2(one).abs() for one in (whole, torch.cat(seen[2:], 1))]
+    torch.testing.assert_close(*power)
+    assert seen[0].shape[1] == 2 * whole.shape[1] // 3
+
+
+def test_half_of_a_training_may_move_a_share_as_far_as_the_folds_differ():
+    """Or by 5 points; the register holds it relative to the largest fold."""
+    spread = register()["GABOR-1"].spread
+
+    def over_folds(one):
+        folds = [atoms.figures(replace(one, fold=fold)) for fold in FOLDS]
+        return {name: np.array([told[name] for told in folds]) for name in ("share", "local")}
+
+    ours, twins = over_folds(Training()), over_folds(Training(phases=1.0))
+    series = {"share": ours["share"], "local": ours["local"], "twins": twins["share"]}
+    series["ahead"] = ours["local"] - twins["local"]
+    for name, values in series.items():
+        assert spread[name] <= max(np.ptp(values), 0.05) / values.max() < spread[name] + 0.02, name
+
+
+def test_what_is_missing_is_learned_and_nothing_else_changes(tmp_path, monkeypatch):
+    here, there = Training(), Training("even")
+    monkeypatch.setattr(tool, "trainings", lambda: [here, there])
+    monkeypatch.setattr(tool, "shown", lambda one: False)
+    learned = []
+
+    def arrays(one):
+        learned.append(one)
+        return {f"{one.key}/{part}": np.full(2, 7.0) for part in tool.parts(one)}
+
+    monkeypatch.setattr(tool, "arrays", arrays)
+    target = tmp_path / "atoms.npz"
+    kept = {f"{here.key}/{part}": np.arange(3.0) for part in tool.parts(here)[:-1]}
+    np.savez_compressed(target, about="as it was", **kept)
+    for _ in range(2):
+        tool.main(target, missing=True)
+    assert learned == [here, there], "each once, also where a part alone is missing"
+    with np.load(target) as archive:
+        assert str(archive["about"]) == "as it was"
+        for key, value in kept.items():
+            assert archive[key].tolist() == value.tolist()
+        assert len(archive.files) == 1 + sum(len(tool.parts(one)) for one in (here, there))
+    tool.main(target)
+    assert learned == [here, there] * 2, "without the option all of them"
 
 
 def test_packing_keeps_what_a_gabor_fit_sees():

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import math
 import pkgutil
 import re
 import sys
@@ -115,6 +116,34 @@ def test_one_number_and_several_values():
     assert "it gives a Tensor, and 2 values were meant" in told(lambda v: v, both)
     assert "a tensor of shape (1,)" in told(lambda v: (v.sum(), v[:1]), both)
     assert "nothing back" in told(lambda v: (None, v), both)
+
+
+def test_whole_turns_do_not_count_for_angles():
+    """A phase is as right from 0 to 2π as it is from −π to π."""
+    turn = 2 * math.pi
+    for like in (lambda v: v, lambda v: (v, v)):
+        angle = Exercise(like=like, on=[(V,)], period=turn, mistakes=[Mistake("Far.", half_a_turn)])
+        plain = Exercise(like=like, on=[(V,)])
+        pair = isinstance(like(V), tuple)
+        for more in (turn, -turn, torch.tensor([2 * turn, 0.0])):
+            off = (lambda v, m=more: (v, v + m)) if pair else (lambda v, m=more: v + m)
+            assert told(off, angle).startswith("right")
+            assert told(off, plain).startswith("not yet")
+        assert told(lambda v: v + 1e-3, angle).startswith("not yet")
+    one = Exercise(
+        like=lambda v: v, on=[(V,)], period=turn, mistakes=[Mistake("Far.", half_a_turn)]
+    )
+    assert told(lambda v: v - math.pi, one).endswith("Far."), (
+        "of mistakes they do not count, either"
+    )
+    wrapped = ALL["atoms.between"]
+    assert told(lambda start, goal, t: wrapped.like(start, goal, t) % turn, wrapped).startswith(
+        "right"
+    )
+
+
+def half_a_turn(v):
+    return v + math.pi
 
 
 def test_an_endless_loop_ends(monkeypatch):

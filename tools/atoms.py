@@ -1,8 +1,9 @@
 """Learn the atoms of notebook 04, ``python -m tools.atoms``, and keep them.
 
 Dictionaries that have settled, for many λ, filters and scrambled phases, with three pairs of
-photographs held out in turn and a twin of half the length each, take ten minutes. They are computed
-once and shipped in ``rlvebm_utils/course/atoms.npz`` with what made them; a test learns one again.
+photographs held out in turn, controls, and a twin of half the length each, take a quarter of an
+hour. They are computed once and shipped in ``rlvebm_utils/course/atoms.npz`` with what made them; a
+test learns one again. ``--missing`` learns what the file does not hold yet and leaves the rest.
 
 ``RLVEBM_TRAINING=4 python -m tools.atoms --to FILE`` learns four times as long; what a training is
 called stays as it is, so that the notebook finds it.
@@ -29,17 +30,20 @@ from rlvebm_utils.course.atoms import (
     PASSES,
     PHASES,
     PRICES,
+    TEXTURES,
     Training,
+    covered,
+    edges,
     first_directions,
     orthonormal,
     packed,
     samples,
+    unpacked,
     whitened,
 )
 from rlvebm_utils.course.exercises.atoms import excess_kurtosis, ica_direction
 from rlvebm_utils.course.gabor import fit_gabors
 from rlvebm_utils.course.settled import length
-from rlvebm_utils.course.widgets.atoms import covered
 
 COMMAND = "python -m tools.atoms"
 SEARCH = 5  # passes of a training that only looks for λ
@@ -47,7 +51,8 @@ SEARCH = 5  # passes of a training that only looks for λ
 
 def trainings() -> list[Training]:
     """At each λ; then at equal non-zeros, every pair held out: the atoms of photographs, other
-    phases, other filters, other numbers of atoms, independent components.
+    phases, other filters, other numbers of atoms, independent components. And the controls of the
+    phases: equal or lent contrast, independent components of twins, textures.
     """
     kept = [Training(data, price) for data in ("digits", "photographs") for price in PRICES]
     for fold in FOLDS:
@@ -55,7 +60,28 @@ def trainings() -> list[Training]:
         kept += [Training(cutoff=one, fold=fold) for one in CUTOFFS if one != 0.4]
         kept += [Training("ica", atoms=143, fold=fold)]
         kept += [Training(atoms=count, fold=fold) for count in COUNTS if count != 144]
-    return kept
+    ends = (PHASES[0], PHASES[-1])
+    for fold in FOLDS:
+        kept += [Training("even", phases=share, fold=fold) for share in ends]
+        kept += [Training("lent", phases=ends[1], fold=fold)]
+        kept += [Training("ica", atoms=143, phases=ends[1], fold=fold)]
+        kept += [Training("photographs", price, fold=fold) for price in PRICES if fold]
+    return kept + [Training(name, phases=share) for name in TEXTURES for share in ends]
+
+
+def shown(one: Training) -> bool:
+    """Whether the atoms themselves are kept."""
+    if one.data == "ica":
+        return not one.phases
+    main = one.data in ("digits", "photographs") and one.fold == 0
+    return main or one == Training(fold=one.fold)
+
+
+def parts(one: Training) -> list[str]:
+    """What is kept of a training, see `arrays`."""
+    compared = one.data != "digits" and one.atoms in (143, 144) and one.cutoff == 0.4
+    more = {"local": compared and not one.price, "atoms": shown(one)}
+    return ["half", "figures", *(part for part, wanted in more.items() if wanted)]
 
 
 def learn(one: Training, lam: float, passes: int, Y: Tensor) -> Dictionary:
@@ -121,28 +147,40 @@ def measured(one: Training, W: Dictionary, lam: float, new: Tensor) -> np.ndarra
 
 
 def arrays(one: Training) -> dict[str, np.ndarray]:
-    """What is kept of a training: figures, those at half of it, atoms where they are shown."""
+    """What is kept of a training, by its name in the file: figures, those at half of it, the share
+    of local Gabor functions (at half of it and at its end), atoms where they are shown.
+    """
     Y, new = samples(one)
-    lam, found = price(one, Y, new), {}
+    lam, found, local = price(one, Y, new), {}, []
     for part, share in (("half", 2), ("figures", 1)):
         made = components if one.data == "ica" else learn
         W = made(one, lam, length(one.length // share), Y)
         found[part] = measured(one, W, lam, new)
-    if one.fold == 0 or one == Training(fold=one.fold):
-        found["atoms"] = packed(W.W)
-    return {f"{one.key}/{part}": value for part, value in found.items()}
+        if "local" in parts(one):
+            local.append(edges(W.W)[1])
+    found |= {"local": np.array(local, np.float32), "atoms": packed(W.W)}
+    return {f"{one.key}/{part}": found[part] for part in parts(one)}
 
 
-def main(target: Path = FILE) -> None:
+def main(target: Path = FILE, *, missing: bool = False) -> None:
     about = {"command": COMMAND, "torch": torch.__version__, "passes": PASSES}
     torch.set_default_dtype(torch.float64)
     kept = {}
+    if missing and target.exists():
+        with np.load(target) as archive:
+            kept = dict(archive)
     for one in tqdm(trainings(), desc="learning", unit="dictionary"):
-        kept |= arrays(one)
-    np.savez_compressed(target, about=json.dumps(about), **kept)
+        if all(f"{one.key}/{part}" in kept for part in parts(one)):
+            continue
+        kept = arrays(one) | {"about": json.dumps(about)} | kept
+        if shown(one) and "local" in parts(one):  # of these very atoms, also if learned elsewhere
+            kept[f"{one.key}/local"][1] = edges(unpacked(kept[f"{one.key}/atoms"]))[1]
+        np.savez_compressed(target, **kept)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--to", type=Path, default=FILE)
-    main(parser.parse_args().to)
+    parser.add_argument("--missing", action="store_true", help="learn what is not there yet")
+    told = parser.parse_args()
+    main(told.to, missing=told.missing)

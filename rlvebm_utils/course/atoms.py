@@ -6,6 +6,7 @@ They were computed once, ``python -m tools.atoms``, and lie in ``atoms.npz`` bes
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from ..operators import Dictionary
 from .data import extract_patches, load_digits, load_photographs, whiten
+from .gabor import fit_gabors
 from .settled import kept
 
 FILE = Path(__file__).with_name("atoms.npz")
@@ -27,6 +29,8 @@ PRICES = (0.03, 0.06, 0.12, 0.2, 0.32, 0.48)  # λ as a share of a sample's leng
 PHASES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # from photograph to scrambled twin
 CUTOFFS = (0.0, 0.2, 0.3, 0.4)  # of the filter; 0: no filter
 COUNTS = (72, 144, 288, 576)  # atoms for the 143 dimensions of a patch without its mean
+TEXTURES = ("brick", "grass", "gravel")
+LOCAL = 37  # pixels: half way between a Gabor function (24) and white noise (49), see `edges`
 FIGURES = ("lam", "nonzeros", "explained", "share", "frequency", "covered", "kurtosis")
 
 
@@ -34,7 +38,9 @@ FIGURES = ("lam", "nonzeros", "explained", "share", "frequency", "covered", "kur
 class Training:
     """Which dictionary: what it was learned from, λ as a share of ‖y‖ (0: the λ at which held-out
     codes have ``NONZEROS`` entries), number of atoms, how far the phases were scrambled, the
-    filter's cutoff, which pair of photographs was held out. "ica": independent components.
+    filter's cutoff, which pair of photographs was held out. "ica": independent components. "even":
+    all patches made equally long. "lent": each made as long as a patch of a photograph is. Or one
+    of ``TEXTURES``.
     """
 
     data: str = "photographs"
@@ -120,9 +126,32 @@ def digits() -> tuple[Tensor, Tensor]:
     return y[:4000], y[4000:]
 
 
+def with_lengths(y: Tensor, lengths: Tensor | float) -> Tensor:
+    """Samples (rows) made as long as ``lengths`` says: all alike, or one for each."""
+    return y * (lengths / y.norm(dim=1)).unsqueeze(1)
+
+
+def texture(name: str, phases: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Patches of the left two thirds of a filtered texture to learn from, of the rest held out."""
+    whole = whiten(load_photographs(textures=True, dtype=torch.float64)[name])
+    whole = mixed(whole, phases) if phases else whole
+    left, rest = whole.tensor_split([2 * whole.shape[1] // 3], dim=1)
+    return cut([left], 10_000), cut([rest], 1000)
+
+
 def samples(one: Training) -> tuple[Tensor, Tensor]:
     """What a training learns from, and what is held out."""
-    return digits() if one.data == "digits" else patches(one.phases, one.cutoff, one.fold)
+    if one.data == "digits":
+        return digits()
+    if one.data in TEXTURES:
+        return texture(one.data, one.phases)
+    both = patches(one.phases, one.cutoff, one.fold)
+    if one.data == "even":
+        return tuple(with_lengths(y, y.shape[1] ** 0.5) for y in both)
+    if one.data == "lent":
+        lenders = patches(0.0, one.cutoff, one.fold)
+        return tuple(with_lengths(y, a.norm(dim=1)) for y, a in zip(both, lenders, strict=True))
+    return both
 
 
 # ---- independent components ----
@@ -148,6 +177,23 @@ def first_directions(n: int, seed: int = 0) -> Tensor:
     """Orthonormal rows (n, n), drawn by lot."""
     noise = torch.randn(n, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return orthonormal(noise)
+
+
+# ---- what looks like an edge ----
+
+
+def covered(W: Tensor) -> Tensor:
+    """How many pixels an atom covers, (Σw²)² / Σw⁴: k for k equal pixels, and smooth in between."""
+    return W.square().sum(0).square() / W.pow(4).sum(0)
+
+
+def edges(W: Tensor) -> tuple[float, float]:
+    """The share of atoms of which a Gabor function explains more than 70 %, and the share of those
+    that are local as well: that cover fewer than ``LOCAL`` pixels.
+    """
+    side = round(W.shape[0] ** 0.5)
+    gabors = fit_gabors(W.T.unflatten(1, (side, side))).r2 > 0.7
+    return tuple(float(one.double().mean()) for one in (gabors, gabors & (covered(W) < LOCAL)))
 
 
 # ---- what is kept ----
@@ -177,19 +223,26 @@ def packed(W: Tensor) -> np.ndarray:
     return (127 * rows).round().to(torch.int8).numpy()
 
 
+def unpacked(rows: np.ndarray) -> Tensor:
+    """Atoms of length 1 (columns) from `packed` ones, float64."""
+    rows = torch.as_tensor(rows, dtype=torch.float64)
+    return (rows / rows.norm(dim=1, keepdim=True)).T
+
+
 def atoms(one: Training) -> Dictionary:
     """The settled atoms, of length 1, float64. Raises ValueError for what the file doesn't hold."""
-    rows = torch.as_tensor(_found(one, "atoms"), dtype=torch.float64)
-    return Dictionary((rows / rows.norm(dim=1, keepdim=True)).T)
+    return Dictionary(unpacked(_found(one, "atoms")))
 
 
 def figures(one: Training, *, half: bool = False) -> dict[str, float]:
     """What was measured of a training on held-out samples, by name (``FIGURES``): λ, non-zeros of a
     code, explained share, share of atoms with a Gabor fit of R² > 0.7, their median frequency,
-    pixels that an atom covers and excess kurtosis along one (medians). half: after half of it.
+    pixels that an atom covers and excess kurtosis along one (medians). And "local", the share of
+    atoms with such a fit that are local as well (NaN where it is not kept). half: after half of it.
     """
     values = _found(one, "half" if half else "figures").tolist()
-    return dict(zip(FIGURES, values, strict=True))
+    local = _archive().get(f"{one.key}/local", [math.nan] * 2)[0 if half else 1]
+    return dict(zip(FIGURES, values, strict=True)) | {"local": float(local)}
 
 
 SHAPES = {
@@ -197,6 +250,7 @@ SHAPES = {
     "nonzeros": "{:.1f}",
     "explained": "{:.0%}",
     "share": "{:.0%}",
+    "local": "{:.0%}",
     "frequency": "{:.2f}",
     "covered": "{:.0f}",
     "kurtosis": "{:.1f}",

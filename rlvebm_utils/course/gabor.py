@@ -2,7 +2,7 @@
 
 A Gabor function is a wave under a bell::
 
-    g(x, y) = exp(−u²/2σ_u² − v²/2σ_v²) (a cos 2πfu + b sin 2πfu)
+    g(x, y) = exp(−u²/2σ_u² − v²/2σ_v²) (a₁ cos 2πfu + a₂ sin 2πfu)
 
 where (u, v) are coordinates about a centre (x₀, y₀), turned by the angle θ: the wave runs along u,
 its stripes along v. Places are in pixels (column x, row y, from 0), f in cycles per pixel.
@@ -17,7 +17,7 @@ from torch import Tensor
 from ..validate import check_count, check_tensor, describe
 
 # The columns of a parameter table (N, 8). Logarithms keep the two widths positive.
-X0, Y0, THETA, F, LOG_U, LOG_V, A, B = range(8)
+X0, Y0, THETA, F, LOG_U, LOG_V, A1, A2 = range(8)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class GaborFit:
 
 
 def gabor(parameters: Tensor, side: int) -> Tensor:
-    """The functions of a table (N, 8) of x₀, y₀, θ, f, log σ_u, log σ_v, a, b on side × side
+    """The functions of a table (N, 8) of x₀, y₀, θ, f, log σ_u, log σ_v, a₁, a₂ on side × side
     pixels: (N, side, side).
     """
     check_tensor("parameters", parameters)
@@ -99,14 +99,14 @@ def _values(p: Tensor, pixels: Tensor):
     bell = torch.exp(-0.5 * (su**2 + sv**2))
     phase = 2 * math.pi * p[:, F, None] * u
     even, odd = bell * phase.cos(), bell * phase.sin()
-    g = p[:, A, None] * even + p[:, B, None] * odd
+    g = p[:, A1, None] * even + p[:, A2, None] * odd
     return g, (u, v, su, sv, cos, sin, even, odd)
 
 
 def _derivatives(p: Tensor, g: Tensor, parts) -> Tensor:
     """∂g/∂p for each pixel: (N, side², 8)."""
     u, v, su, sv, cos, sin, even, odd = parts
-    slope = 2 * math.pi * (p[:, B, None] * even - p[:, A, None] * odd)  # of the wave alone
+    slope = 2 * math.pi * (p[:, A2, None] * even - p[:, A1, None] * odd)  # of the wave alone
     g_u = slope * p[:, F, None] - g * su / p[:, LOG_U, None].exp()
     g_v = -g * sv / p[:, LOG_V, None].exp()
     return torch.stack(
@@ -135,14 +135,14 @@ def _best_of_a_grid(y: Tensor, pixels: Tensor, side: int) -> Tensor:
         width = torch.full_like(grid[:, :2], math.log(share * side))
         grid = torch.cat([grid, width, torch.zeros_like(width)], 1)
         even, odd = _values(grid, pixels)[1][-2:]
-        # The best a and b for each pair of functions: a system of two equations.
+        # The best a₁ and a₂ for each pair of functions: a system of two equations.
         ee, oo, eo = even.square().sum(1), odd.square().sum(1), (even * odd).sum(1)
         det = (ee * oo - eo**2).clamp(min=1e-12)
         ye, yo = y @ even.T, y @ odd.T
-        a, b = (oo * ye - eo * yo) / det, (ee * yo - eo * ye) / det
-        chosen = (a * ye + b * yo).argmax(1, keepdim=True)
+        a1, a2 = (oo * ye - eo * yo) / det, (ee * yo - eo * ye) / det
+        chosen = (a1 * ye + a2 * yo).argmax(1, keepdim=True)
         start = grid[chosen[:, 0]]
-        start[:, [A]], start[:, [B]] = a.gather(1, chosen), b.gather(1, chosen)
+        start[:, [A1]], start[:, [A2]] = a1.gather(1, chosen), a2.gather(1, chosen)
         best.append(start)
     return torch.stack(best)
 
@@ -179,11 +179,11 @@ def _strongest(p: Tensor) -> Tensor:
     The bell's spectrum is a bell of width 1/2πσ_u; the wave moves it to f and to −f, where the two
     add up (cosine) or cancel (sine).
     """
-    k, f, a, b = torch.arange(1001).to(p) / 2000, p[:, F, None], p[:, A, None], p[:, B, None]
+    k, f, a1, a2 = torch.arange(1001).to(p) / 2000, p[:, F, None], p[:, A1, None], p[:, A2, None]
     near, far = (
         torch.exp(-0.5 * (2 * math.pi * p[:, LOG_U, None].exp() * d) ** 2) for d in (k - f, k + f)
     )
-    power = (a**2 + b**2) * (near**2 + far**2) + 2 * (a**2 - b**2) * near * far
+    power = (a1**2 + a2**2) * (near**2 + far**2) + 2 * (a1**2 - a2**2) * near * far
     return k[power.argmax(1)]
 
 

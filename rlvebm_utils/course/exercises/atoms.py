@@ -23,7 +23,7 @@ def ring(c):
 
 
 def ica_direction(B, X):
-    """⟨g(b·x) x⟩ − ⟨g′(b·x)⟩ b for each row b, with g = tanh and g′ = 1/cosh²."""
+    """⟨tanh(b·x) x⟩ − ⟨tanh′(b·x)⟩ b for each row b, with tanh′ = 1/cosh²."""
     u = X @ B.T
     return (u.tanh().T @ X - u.cosh().pow(-2).sum(0)[:, None] * B) / len(X)
 
@@ -49,10 +49,10 @@ def stripes(theta):
     return float(min(range(180), key=lambda d: abs(math.cos(theta - math.radians(d)))))
 
 
-def between(a, b, t):
-    """Turn by the angle from a to b that lies within half a turn."""
-    way = torch.atan2((b - a).sin(), (b - a).cos())
-    return a + t * way
+def between(start, goal, t):
+    """Turn by the angle from start to goal that lies within half a turn."""
+    way = torch.atan2((goal - start).sin(), (goal - start).cos())
+    return start + t * way
 
 
 TWO = torch.tensor([[1.0, 2.0], [3.0, -2.0]])
@@ -125,25 +125,25 @@ EXERCISES = {
         on=[(TURNED, SAMPLES), (torch.tensor([[0.6, 0.8]]), -SAMPLES)],
         mistakes=[
             Mistake(
-                "Each direction, a row of B, has a ⟨g′⟩ of its own: give it the shape (n, 1), by "
-                "[:, None].",
+                "Each direction, a row of B, has a ⟨1 − tanh²⟩ of its own: make the means a "
+                "column, by [:, None].",
                 lambda B, X: (
                     torch.tanh(B @ X.T) @ X / len(X)
                     - (1 - torch.tanh(X @ B.T) ** 2).mean(0).expand(X.shape[1]) * B
                 ),
             ),
             Mistake(
-                "One ⟨g′⟩ for each direction: the mean over the samples alone.",
+                "One ⟨1 − tanh²⟩ for each direction: the mean over the samples alone.",
                 lambda B, X: (
                     torch.tanh(B @ X.T) @ X / len(X) - (1 - torch.tanh(X @ B.T) ** 2).mean() * B
                 ),
             ),
             Mistake(
-                "g is tanh. Yours is without it: that is PCA's power step.",
+                "Yours is without tanh: that is PCA's power step.",
                 lambda B, X: (X @ B.T).T @ X / len(X) - B,
             ),
             Mistake(
-                "The second term is missing: − ⟨g′⟩ b. It is what makes it Newton's step.",
+                "The second term is missing: − ⟨1 − tanh²⟩ b. It is what makes it Newton's step.",
                 lambda B, X: torch.tanh(B @ X.T) @ X / len(X),
             ),
             Mistake(
@@ -153,6 +153,13 @@ EXERCISES = {
             Mistake(
                 "The second term has a minus.",
                 lambda B, X: 2 * torch.tanh(B @ X.T) @ X / len(X) - ica_direction(B, X),
+            ),
+            Mistake(
+                "You took tanh twice in the second term: 1 − tanh², of b·x itself.",
+                lambda B, X: (
+                    torch.tanh(B @ X.T) @ X / len(X)
+                    - (1 - torch.tanh(torch.tanh(B @ X.T)) ** 2).mean(1, keepdim=True) * B
+                ),
             ),
             Mistake(
                 "The derivative of tanh is 1 − tanh², with the square.",
@@ -248,6 +255,7 @@ EXERCISES = {
     ),
     "between": Exercise(
         like=between,
+        period=2 * math.pi,
         on=[
             (torch.tensor([0.0, 3.0]), torch.tensor([1.0, -3.0]), 0.25),
             (torch.tensor([1.0, -2.0]), torch.tensor([0.0, 2.5]), 0.25),
@@ -256,27 +264,27 @@ EXERCISES = {
             Mistake(
                 "Yours always goes forward. From 1 to 0 the short way goes back, by 1: add π before"
                 " the % and take it off after it.",
-                lambda a, b, t: a + t * ((b - a) % (2 * math.pi)),
+                lambda start, goal, t: start + t * ((goal - start) % (2 * math.pi)),
             ),
             Mistake(
                 "% π takes half turns away. Once round the circle is 2π.",
-                lambda a, b, t: a + t * ((b - a) % math.pi),
+                lambda start, goal, t: start + t * ((goal - start) % math.pi),
             ),
             Mistake(
-                "Begin at a: a + t · (the way).",
-                lambda a, b, t: between(a, b, t) - a,
+                "Begin at the start: start + t · (the way).",
+                lambda start, goal, t: between(start, goal, t) - start,
             ),
             Mistake(
                 "From 3 to −3 the short way leads over π: less than half a turn, and not over 0.",
-                lambda a, b, t: a + t * (b - a),
+                lambda start, goal, t: start + t * (goal - start),
             ),
             Mistake(
-                "Yours starts at b: at t = 0 the phase is a.",
-                lambda a, b, t: between(b, a, t),
+                "Yours runs backwards: at t = 0 the phase is that of the start.",
+                lambda start, goal, t: between(goal, start, t),
             ),
             Mistake(
                 "The way is never multiplied with t.",
-                lambda a, b, t: between(a, b, 1.0),
+                lambda start, goal, t: between(start, goal, 1.0),
             ),
         ],
     ),

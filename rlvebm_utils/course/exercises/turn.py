@@ -27,13 +27,19 @@ class Exercise:
     like: the right answer, with the same parameters as the function in the notebook, which gets it
     where the reader's own isn't right. on: small inputs, one tuple of arguments a case. mistakes:
     wrong answers with their sentences, all of them different on ``on``. rtol: how far an answer may
-    be off, relative to its largest entry.
+    be off, relative to its largest entry. period: of answers that are angles, 2π: whole turns don't
+    count.
     """
 
     like: Callable
     on: Sequence[tuple]
     mistakes: Sequence[Mistake] = ()
     rtol: float = 1e-6
+    period: float | None = None
+
+    def agree(self, yours, right) -> bool | Trouble:
+        """Whether an answer is as good as another, or why they can't be compared."""
+        return agree(yours, right, self.rtol, self.period)
 
 
 def exercises(chapter: str) -> dict[str, Exercise]:
@@ -81,7 +87,7 @@ def judge(attempt: Callable, exercise: Exercise) -> tuple[bool, str]:
             break  # one endless loop is enough
     for case, yours, right in answers:
         given = f", for {arguments(exercise, case)}"
-        trouble = yours if isinstance(yours, Trouble) else agree(yours, right, exercise.rtol)
+        trouble = yours if isinstance(yours, Trouble) else exercise.agree(yours, right)
         if isinstance(trouble, Trouble):
             more = "" if trouble is yours else _known(answers, exercise)
             return False, NOT_YET.format(given=given, why=trouble) + more
@@ -102,7 +108,7 @@ def _known(answers: list[tuple], exercise: Exercise) -> str:
     """The sentence of the mistake that gives all these answers, if it is a known one."""
     for mistake in exercise.mistakes:
         if all(
-            agree(yours, mistake.wrong(*_copies(case)), exercise.rtol) is True
+            exercise.agree(yours, mistake.wrong(*_copies(case))) is True
             for case, yours, _ in answers
         ):
             return f"\n{mistake.said}"

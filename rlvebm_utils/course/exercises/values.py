@@ -21,24 +21,29 @@ KIND = "it gives {yours}, and {right} meant"
 SHAPE = "it gives a tensor of shape {yours}, and the shape {right} was meant"
 
 
-def agree(yours, right, rtol: float) -> bool | Trouble:
-    """Whether two answers are equal to ``rtol`` of the largest entry, or why they can't be."""
+def agree(yours, right, rtol: float, period: float | None = None) -> bool | Trouble:
+    """Whether two answers are equal to ``rtol`` of the largest entry, or why they can't be.
+
+    period: what may be added any number of times without a difference: 2π for angles.
+    """
     if isinstance(right, tuple | list):
-        return _all_agree(yours, right, rtol)
+        return _all_agree(yours, right, rtol, period)
     right = torch.as_tensor(right)
     if trouble := _of_another_kind(yours, right):
         return trouble
     yours, right = torch.as_tensor(yours).detach().double().cpu(), right.detach().double()
+    if period is not None:
+        yours = right + (yours - right + period / 2) % period - period / 2
     size = float(right.abs().max()) if right.numel() else 0.0
     return torch.allclose(yours, right, rtol=0, atol=rtol * max(size, 1e-12))
 
 
-def _all_agree(yours, right, rtol: float) -> bool | Trouble:
+def _all_agree(yours, right, rtol: float, period: float | None) -> bool | Trouble:
     if yours is None:
         return NOTHING
     if not isinstance(yours, tuple | list) or len(yours) != len(right):
         return Trouble(KIND.format(yours=_named(yours), right=f"{len(right)} values were"))
-    each = [agree(a, b, rtol) for a, b in zip(yours, right, strict=True)]
+    each = [agree(a, b, rtol, period) for a, b in zip(yours, right, strict=True)]
     return next((one for one in each if one is not True), True)
 
 

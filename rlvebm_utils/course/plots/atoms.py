@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..claims import as_range
 from . import style
 
 COLOURS = (
@@ -17,7 +19,8 @@ COLOURS = (
     style.SKY,
     style.GREY,
 )
-LINES = ("-", "--", "-.", ":")
+KEY = "red\u00a0+, blue\u00a0−"
+LINE = 0.2  # grey between tiles in ink
 
 
 def squares(W: Tensor) -> Tensor:
@@ -27,13 +30,13 @@ def squares(W: Tensor) -> Tensor:
     return images / images.abs().amax((1, 2), keepdim=True).clamp(min=1e-12)
 
 
-def sheet(W: Tensor, columns: int, count: int | None = None, gap: int = 1) -> Tensor:
-    """The first ``count`` columns of W as tiles of one picture; zero between the tiles."""
+def sheet(W: Tensor, columns: int, count: int | None = None, line: float = 0.0) -> Tensor:
+    """The first ``count`` columns of W as tiles of one picture, ``line`` between them."""
     images = squares(W[:, :count])
     n, side, _ = images.shape
-    step = side + gap
+    step = side + 1
     rows = -(-n // columns)
-    picture = images.new_zeros(rows * step - gap, columns * step - gap)
+    picture = images.new_full((rows * step - 1, columns * step - 1), line)
     for k, image in enumerate(images):
         top, left = k // columns * step, k % columns * step
         picture[top : top + side, left : left + side] = image
@@ -41,11 +44,13 @@ def sheet(W: Tensor, columns: int, count: int | None = None, gap: int = 1) -> Te
 
 
 def _sheet(ax, W: Tensor, columns: int, title: str) -> None:
-    """Signed atoms in red and blue about white, atoms that are ≥ 0 in ink."""
+    """Signed atoms in red and blue about white, atoms that are ≥ 0 in ink with lines between."""
     images = squares(W).numpy()
     rows = -(-len(images) // columns)
     signed = bool((W < 0).any())
-    low, colours = (-1, style.DIVERGING) if signed else (0, style.INK)
+    low, name = (-1, style.DIVERGING) if signed else (0, style.INK)
+    colours = matplotlib.colormaps[name]
+    colours = colours if signed else colours.with_extremes(bad=colours(LINE))
     style.image_grid(ax, images, rows, columns, vmin=low, vmax=1, cmap=colours)
     _subtitle(ax, title)
 
@@ -98,7 +103,7 @@ def side_by_side(strokes: Tensor, gabors: Tensor) -> None:
     """The first 64 atoms from digits (left) and from photographs (right)."""
     sheets = (
         (strokes[:, :64], 8, "learned from digits"),
-        (gabors[:, :64], 8, "learned from photographs: red +, blue −"),
+        (gabors[:, :64], 8, f"learned from photographs: {KEY}"),
     )
     title = "The same algorithm finds pen strokes in digits, and edges in photographs"
     words = (
@@ -133,7 +138,7 @@ def fits(W: Tensor, fit, chosen: Sequence[int]) -> None:
         column[0].set_title(f"{fit.r2[j]:.2f}", loc="center", fontsize=10, fontweight="normal")
     for ax, name in zip(axes[:, 0], ("atom", "Gabor", "what is left"), strict=True):
         ax.set_ylabel(name, rotation=0, ha="right", va="center")
-    style.headline(figure, "From the best fit to the worst (R² above each column)")
+    style.headline(figure, f"From the best fit to the worst (R² above each column; {KEY})")
     values = ", ".join(f"{fit.r2[j]:.2f}" for j in chosen)
     style.show(
         figure,
@@ -223,12 +228,12 @@ def locality(counts: Mapping[str, float], kinds: Mapping[str, float]) -> None:
 
 @style.styled
 def three_dictionaries(kinds: Mapping[str, Tensor]) -> None:
-    """The first 36 columns of each."""
-    sheets = [(W[:, :36], 6, name) for name, W in kinds.items()]
-    title = "Waves across the whole patch, and two kinds of edges"
+    """The first 25 columns of each."""
+    sheets = [(W[:, :25], 5, name) for name, W in kinds.items()]
+    title = f"Waves over most of the patch, and two kinds of edges ({KEY})"
     words = (
-        f"Three sheets of 36: {', '.join(kinds)}. The principal components are waves and "
-        "checkerboards that fill the patch, ever finer; the others are short edges in one place."
+        f"Three sheets of 25: {', '.join(kinds)}. The principal components are waves and "
+        "checkerboards over most of the patch, ever finer; the others are short edges in one place."
     )
     _two_sheets(sheets, title, words, height=3.5)
 
@@ -257,29 +262,35 @@ def ring_waves(vectors: Tensor, values: Tensor) -> None:
 
 
 @style.styled
-def equal_budget(curves: Mapping[str, tuple[Tensor, Tensor]], at: float) -> None:
-    """Explained variance against the numbers kept per patch; ``at``: where the title reads it."""
+def equal_budget(folds: Sequence[Mapping[str, tuple[Tensor, Tensor]]], at: float) -> None:
+    """Explained variance against the numbers kept per patch, of the first fold; ``at``: where the
+    key reads it off, over the folds. folds: name → (numbers, share); some names in the first alone.
+    """
     figure, ax = style.new_figure(height=3.8)
-    read = {}
+    told = {}
     styles = zip(
         (style.VERMILION, style.ORANGE, style.GREEN, style.BLUE, style.BLUE, style.BLUE),
         ("o-", "s-", "^-", "-", "-.", "--"),
         strict=True,
     )
-    for (name, (k, share)), (colour, line) in zip(curves.items(), styles, strict=True):
-        ax.plot(k, 100 * share, line, color=colour, label=name, ms=4)
-        read[name] = float(np.interp(at, k, 100 * share))
+    for (name, (k, share)), (colour, line) in zip(folds[0].items(), styles, strict=True):
+        read = [100 * float(np.interp(at, *one[name])) for one in folds if name in one]
+        told[name] = f"{as_range(read)}%"
+        label = f"{name}: {told[name]}" + " (fold 0)" * (len(read) == 1)
+        ax.plot(k, 100 * share, line, color=colour, label=label, ms=4)
     ax.axvline(at, color=style.GREY, lw=1)
     ax.set(xlabel="numbers kept per patch", ylabel="explained variance, %")
     ax.set(xlim=(0, 40), ylim=(0, 100))
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9.5)
-    first, *_, last = (f"{value:.0f}% ({name})" for name, value in read.items())
-    ax.set_title(f"{at:g} numbers a patch explain from {first} to {last}")
-    told = ", ".join(f"{name} {value:.0f}%" for name, value in read.items())
+    key = {"title": f"with {at:g} numbers, over the folds", "alignment": "left"}
+    ax.legend(
+        loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9.5, title_fontsize=9.5, **key
+    )
+    most, *_, least = (f"{told[name]} ({name})" for name in folds[-1])
+    ax.set_title(f"{at:g} numbers a patch explain from {least} to {most}")
     style.show(
         figure,
         "Explained variance of patches that were kept aside, against the numbers kept per patch. "
-        f"With {at:g} numbers: {told}.",
+        f"With {at:g} numbers, over the folds: {', '.join(map(' '.join, told.items()))}.",
     )
 
 
@@ -293,19 +304,17 @@ def twins(photo: Tensor, twin: Tensor, W: Tensor, W_twin: Tensor, shares: Sequen
         ax.imshow(image, cmap="gray", vmin=-size, vmax=size)
         ax.set_axis_off()
         _subtitle(ax, name)
-    for ax, atoms, share in zip(axes[1], (W, W_twin), shares, strict=True):
-        _sheet(
-            ax, atoms[:, :24], 8, f"learned from such, 24 of 144: of all, {share:.0%} have R² > 0.7"
-        )
+    for ax, atoms in zip(axes[1], (W, W_twin), strict=True):
+        _sheet(ax, atoms[:, :24], 8, f"learned from such, 24 of 144: {KEY}")
     style.headline(
         figure,
-        f"Same spectrum, same algorithm: {shares[0]:.0%} Gabors with the phases, {shares[1]:.0%} "
-        "without",
+        f"Same spectrum, same algorithm: {shares[0]:.0%} local edges with the phases, "
+        f"{shares[1]:.0%} without",
     )
     style.show(
         figure,
         "Top left, a filtered photograph with clear outlines; top right, an image with the same "
         "amplitudes and random phases, which looks like cloudy noise. Below, atoms learned from "
-        f"patches of each: edges on the left ({shares[0]:.0%} have a Gabor fit with R² > 0.7), "
-        f"blotches on the right ({shares[1]:.0%}).",
+        f"patches of each: edges on the left ({shares[0]:.0%} are local and have a Gabor fit with "
+        f"R² > 0.7), blotches and waves on the right ({shares[1]:.0%}).",
     )

@@ -11,18 +11,14 @@ import torch
 from torch import Tensor
 
 from ...learning import LearnedDictionary
+from ..atoms import covered
 from ..gabor import gabor
-from ..plots.atoms import sheet, squares
+from ..plots.atoms import KEY, LINE, sheet, squares
 from .panel import Scene, SliderPanel, linear_slider, picker, stops
 from .parts import Picture, number
 
 COLUMNS, SHOWN = 8, 64  # of the sheets
 STILL_COLUMNS = 3  # at rest
-
-
-def covered(W: Tensor) -> Tensor:
-    """How many pixels an atom covers, (Σw²)² / Σw⁴: k for k equal pixels, and smooth in between."""
-    return W.square().sum(0).square() / W.pow(4).sum(0)
 
 
 @dataclass(frozen=True)
@@ -32,14 +28,24 @@ class AtomSheet:
     """
 
     W: Tensor
-    title: str
+    name: str
     still: bool = True
 
-    height = 1.0
+    height = 1.1
+
+    @property
+    def signed(self) -> bool:
+        """Whether it is drawn in two colours."""
+        return bool((self.W < 0).any())
+
+    @property
+    def title(self) -> str:
+        """What they are learned from, with the key of the colours."""
+        return f"{self.name}: {KEY}" if self.signed else self.name
 
     def _picture(self, columns: int, count: int) -> Picture:
-        signed = bool((self.W < 0).any())
-        return Picture(sheet(self.W, columns, count), self.title, signed=signed, width=400)
+        tiles = sheet(self.W, columns, count, 0.0 if self.signed else LINE)
+        return Picture(tiles, self.title, signed=self.signed, width=400)
 
     def html(self) -> str:
         """What the panel shows."""
@@ -48,6 +54,7 @@ class AtomSheet:
     def plot(self, axes) -> None:
         """The same with matplotlib, for the figure at rest."""
         self._picture(STILL_COLUMNS, STILL_COLUMNS**2).plot(axes)
+        axes.set_xlabel(f"an atom: {float(covered(self.W).median()):.0f} pixels", fontsize=9)
 
 
 def training_panel(
@@ -73,7 +80,7 @@ def training_panel(
         {"step": stops(steps, steps[0], label="step")},
         title=title,
         headline=f"{list(runs)[-1]}: pixels an atom covers",
-        stills=("step", _spread(steps, 5)),
+        stills=("step", _spread(steps, 4)),
     )
 
 
@@ -136,13 +143,13 @@ def dictionary_panel(
         {"value": stops(values, values[0], label=label)},
         title=title,
         headline=next(iter(told[values[0]])),
-        stills=("value", [values[i] for i in _five(len(values))]),
+        stills=("value", [values[i] for i in _four(len(values))]),
     )
 
 
-def _five(count: int) -> list[int]:
-    """At most five places: the first ones, and the last."""
-    return [*range(count - 1)][:4] + [count - 1]
+def _four(count: int) -> list[int]:
+    """At most four places, evenly spread, first and last included."""
+    return np.linspace(0, count - 1, min(count, 4)).round().astype(int).tolist()
 
 
 class _Kept(Scene):
@@ -188,12 +195,13 @@ def gabor_panel(
     return _ByHand(squares(atoms)).panel(
         {
             "atom": picker([f"atom {j + 1}" for j in range(atoms.shape[1])], label="which"),
-            "theta": linear_slider(0, 175, 0, label="direction θ, degrees", step=5, digits=0),
+            "theta": linear_slider(0, 179, 0, label="direction θ (°)", step=1, digits=0),
             "f": linear_slider(0, 0.5, 0.12, label="frequency f", step=0.02),
-            "x": linear_slider(0, side - 1, x, label="centre, column", step=0.5, digits=1),
-            "y": linear_slider(0, side - 1, y, label="centre, row", step=0.5, digits=1),
-            "across": linear_slider(0.5, 6, 2, label="width across σu", step=0.25),
-            "along": linear_slider(0.5, 6, 2, label="width along σv", step=0.25),
+            # As far as `fit_gabors` may go, and nearly as fine.
+            "x": linear_slider(-1, side, x, label="centre, column", step=0.25),
+            "y": linear_slider(-1, side, y, label="centre, row", step=0.25),
+            "across": linear_slider(0.5, side, 2, label="width across σu", step=0.25),
+            "along": linear_slider(0.5, side, 2, label="width along σv", step=0.25),
         },
         title=title,
         headline="R²",
@@ -224,7 +232,11 @@ class _ByHand(Scene):
         return {**shown, "r2": float(share)}
 
     def draw(self, a):
-        named = {"the atom": "target", "your Gabor function": "fitted", "what it leaves": "left"}
+        named = {
+            f"the atom: {KEY}": "target",
+            "your Gabor function": "fitted",
+            "what it leaves": "left",
+        }
         return [Picture(a[key], name, signed=True, width=240) for name, key in named.items()]
 
     def readouts(self, a):
