@@ -641,6 +641,11 @@ MUTATIONS = {
         {"pairs[1:].flip(-2, -1)": "pairs[1:]"},
         "test_conv_learning.py::test_correlations_by_their_definition",
     ),
+    "every process correlates the whole batch": Mutation(
+        "conv_learning.py",
+        {"self.correlations(self.workers.share(rows))": "self.correlations(rows)"},
+        "test_conv_learning.py::test_shares_of_a_batch_add_up",
+    ),
     "kernels step uphill": Mutation(
         "conv_learning.py",
         {"(overlap - self.B[i]) / curvature": "(self.B[i] - overlap) / curvature"},
