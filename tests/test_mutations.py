@@ -101,6 +101,11 @@ MUTATIONS = {
         {"torch.fmax(0.9 * L, 1.2 * curvature)": "torch.fmax(L, 1.2 * curvature)"},
         "test_codes.py::test_steps_follow_the_curvature_of_each_sample",
     ),
+    "let a sample go on until others are done": Mutation(
+        "fast/steps.py",
+        {"torch.where(done[:, None], best, z)": "z"},
+        "test_codes.py::test_by_torch_a_code_does_not_depend_on_the_others_of_its_batch",
+    ),
     "drop the momentum of the fast FISTA": Mutation(
         "fast/steps.py",
         {"1 + (t - 1) / t_next": "1.0"},

@@ -28,7 +28,7 @@ from ..energies import Certificate, certify
 from ..problem import Problem
 from ..solvers import Ledger
 
-ROWS = 2048  # of a batch on the CPU: enough work for each pass over memory
+ROWS = 1024  # of a batch on the CPU: its arrays stay in the cache from one pass to the next
 CHECK_EVERY = 6
 TILE = 16  # rows
 LEAVE = 0.1  # rows leave together, when they are this share of the batch
@@ -61,24 +61,26 @@ def _iterate(problem: Problem, z0: Tensor, tol: float, most=2000) -> tuple[Tenso
     b, squared = dictionary.adjoint(y), y.square().sum(1)
     z = z0 / unit
     c = torch.addmm(b, z, G, alpha=-1)
-    v, c_v = z, c
+    v, c_v = z.clone(), c.clone()  # the one memory of all their values
     t, L = torch.ones_like(squared), torch.full_like(squared, safe)
     rows, result = torch.arange(len(y), device=y.device), torch.zeros_like(b)
     when, iterations = torch.zeros_like(rows), torch.zeros_like(rows)
     done, best = rows < 0, z  # best: of what is done, the code that it was done with
     for k in range(1, most + 1):
         new = torch.addcmul(c_v, v, L[:, None])
-        new = (new.sub_(1).relu_() if nonnegative else softshrink(new, 1)).div_(L[:, None])
+        new = (new.sub_(1).relu_() if nonnegative else softshrink(new, 1)).mul_(1 / L[:, None])
         c_new = torch.addmm(b, new, G, alpha=-1)
-        back = v - new
-        curvature = _dots(back, c_new - c_v) / _dots(back, back)
+        back, change = v.sub_(new), c_v.sub_(c_new)
+        length = torch.linalg.vector_norm(back, dim=1)
+        curvature = -change.mul_(back).sum(1) / length.square()
         # Without a move the curvature is NaN and L falls, but not to 0
         L = torch.fmax(0.9 * L, 1.2 * curvature).clamp(1e-4 * safe, safe)
-        turned = _dots(back, new - z) > 0  # against the move: restart
+        turned = (new - z).mul_(back).sum(1) > 0  # against the move: restart
         t_next = (1 + torch.sqrt(1 + 4 * t * t)) / 2
         along = torch.where(turned, 1, 1 + (t - 1) / t_next)[:, None]
         t = torch.where(turned, 1, t_next)
-        v, c_v = torch.lerp(z, new, along), torch.lerp(c, c_new, along)
+        torch.lerp(z, new, along, out=v)
+        torch.lerp(c, c_new, along, out=c_v)
         z, c = new, c_new
         if k % CHECK_EVERY and k < most:
             continue
@@ -99,20 +101,17 @@ def _iterate(problem: Problem, z0: Tensor, tol: float, most=2000) -> tuple[Tenso
     return (result * unit)[:count], iterations[:count]
 
 
-def _dots(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(1)
-
-
 def _finished(b, z, c, squared, nonnegative: bool, tol: float) -> Tensor:
     """Whether the relative gap is below 0.9·tol, from b, z and c = b − Gz in the working
     precision, with λ = 1.
     """
     zb, zc = (z * b).sum(1), (z * c).sum(1)
-    seen = (c if nonnegative else c.abs()).amax(1)
+    norm = torch.linalg.vector_norm
+    seen = c.amax(1) if nonnegative else norm(c, torch.inf, dim=1)
     residual, along = squared - zb - zc, squared - zb  # ‖y − Wz‖², ⟨y, y − Wz⟩
     most = 1 / seen.clamp(min=0)
     least = torch.zeros_like(most) if nonnegative else -most
     scale = (along / residual).clamp(least, most).nan_to_num(1)
     dual = scale * along - 0.5 * scale.square() * residual
-    energy, rounding = 0.5 * residual + z.abs().sum(1), 0.5 * torch.finfo(z.dtype).eps * squared
+    energy, rounding = 0.5 * residual + norm(z, 1, dim=1), 0.5 * torch.finfo(z.dtype).eps * squared
     return Certificate(energy, dual, rounding).done(0.9 * tol)
