@@ -7,12 +7,13 @@ The problem::
 """
 
 import os
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checkpoint import Run, check_checkpoint
+from .checkpoint import check_checkpoint
 from .conv import ConvDictionary, crop, fast_size
 from .learning import (
     Batches,
@@ -34,6 +35,7 @@ from .validate import (
     describe,
     plain_numbers,
 )
+from .workers import Workers, check_group
 
 
 class LearnedKernels(LearnedDictionary):
@@ -50,6 +52,7 @@ def learn_kernels(
     zero_mean: bool = False, steps: int = 120, batch_size: int = 4, iterations: int = 8,
     sweeps: int = 2, forgetting: float = 0.96, seed: int = 0, snapshots: tuple[int, ...] = (),
     progress: bool = False, checkpoint: str | os.PathLike[str] | None = None,
+    group: Any = None,
 ) -> LearnedKernels:  # fmt: skip
     """Learn n_kernels unit-norm kernels (size × size) from images (N, h, w) or (N, C, h, w).
 
@@ -67,32 +70,45 @@ def learn_kernels(
     hand and keeps what was learned. checkpoint: a file for the state, as in
     :func:`learn_dictionary`. The dtype and device are those of ``images``, which are never changed.
 
-    Raises TypeError or ValueError, naming the argument, on bad input. Source: online dictionary
-    learning (J. Mairal, F. Bach, J. Ponce, G. Sapiro, 2009) with convolutions, as in J. Liu, C.
-    Garcia-Cardona, B. Wohlberg, W. Yin, *First- and second-order methods for online convolutional
-    dictionary learning* (2018).
+    group: a process group of torch.distributed, for processes that learn the same kernels
+    together; each calls this function with the same arguments. Of a batch of b images each of P
+    processes codes and correlates its b/P (none, where there are more processes). The correlations
+    A (n, n, 2·size − 1, 2·size − 1) and B (n, C, size, size) are summed over all, the entries of
+    the codes that are not zero are handed round, and every process makes the same sweeps. So all
+    end with the same kernels, those of one process up to rounding. The first one writes the
+    checkpoint.
+
+    Raises TypeError or ValueError, naming the argument, on bad input, and RuntimeError, naming the
+    process, where one of the group is lost. Source: online dictionary learning (J. Mairal, F. Bach,
+    J. Ponce, G. Sapiro, 2009) with convolutions, as in J. Liu, C. Garcia-Cardona, B. Wohlberg, W.
+    Yin, *First- and second-order methods for online convolutional dictionary learning* (2018).
     """
     counts = {"n_kernels": n_kernels, "steps": steps, "batch_size": batch_size}
     counts |= {"iterations": iterations, "sweeps": sweeps}
     check_images(images, size, lam, forgetting, seed, **counts)
     check_snapshots(snapshots, steps)
     check_checkpoint(checkpoint)
+    check_group(group)
     flags = {"nonnegative": nonnegative, "zero_mean": zero_mean, "progress": progress}
     for name, flag in flags.items():
         check_flag(name, flag)
     images, lam = images.detach(), float(lam)
-    generator = torch.Generator().manual_seed(seed)
-    learner = KernelLearner(images, n_kernels, size, zero_mean, generator)
+    workers, generator = Workers(group), torch.Generator().manual_seed(seed)
+    learner = KernelLearner(images, n_kernels, size, zero_mean, generator, workers)
     batches = Batches(len(images), batch_size, steps, generator, images.device)
     settings = {"lam": lam, "forgetting": float(forgetting), "seed": seed, "size": size}
     settings |= {"iterations": iterations, "sweeps": sweeps, "steps": steps}
     settings |= {"nonnegative": nonnegative, "zero_mean": zero_mean}
-    run = Run(
+    shared = group if checkpoint is None else checkpoint
+    settings = run_settings(shared, images, n_kernels, batch_size, settings)
+    workers.agree(settings | {"snapshots": sorted(snapshots), "dtype": str(images.dtype)})
+    run = workers.run(
         learner.state(), lambda: learner.K.clone(), snapshots=snapshots, checkpoint=checkpoint,
-        settings=run_settings(checkpoint, images, n_kernels, batch_size, settings),
+        settings=settings,
     )  # fmt: skip
-    with run:
-        for rows in run.over(track(batches, "learning kernels", show=progress)):
+    show = progress and workers.rank == 0
+    with workers, run:
+        for rows in run.over(track(batches, "learning kernels", show=show)):
             run.energies.append(learner.code(rows, lam, nonnegative, iterations))
             learner.remember(rows, forgetting)
             for _ in range(sweeps):
@@ -101,6 +117,7 @@ def learn_kernels(
             step = run.steps + 1
             if step % 5 == 0 and 3 * step <= steps:
                 learner.recentre()
+            run.stop.pressed = workers.any(run.stop.pressed)
     dictionary = ConvDictionary(learner.K)
     say_if_empty(learner.codes, dictionary, images, lam, nonnegative)
     return LearnedKernels.of(dictionary, run)
@@ -110,10 +127,14 @@ class KernelLearner:
     """Kernels, the codes of all images, and the running correlations.
 
     A (n, n, 2a−1, 2a−1): Aᵢⱼ(s) = Σₓ Zᵢ(x)Zⱼ(x + s), lag 0 in the middle. B (n, C, a, a): Bᵢ(s) =
-    Σₓ Zᵢ(x)Y(x + s).
+    Σₓ Zᵢ(x)Y(x + s). workers: the processes that share each batch; each has the codes of all.
     """
 
-    def __init__(self, images: Tensor, n: int, size: int, zero_mean: bool, generator):
+    def __init__(
+        self, images: Tensor, n: int, size: int, zero_mean: bool, generator,
+        workers: Workers | None = None,
+    ):  # fmt: skip
+        self.workers = workers or Workers()
         self.images, self.size, self.zero_mean = images, size, zero_mean
         channels = images.shape[1:-2]
         self.K = self.feasible(kernel_noise(n, channels, size, generator).to(images))
@@ -145,26 +166,37 @@ class KernelLearner:
 
     def code(self, rows: Tensor, lam: float, nonnegative: bool, iterations: int) -> Tensor:
         """Better codes for a batch, from their last ones; returns their mean energy."""
-        batch = self.images[rows], self.codes[rows]
-        solution = better_codes(self.dictionary, *batch, lam, nonnegative, iterations)
-        self.codes[rows] = solution.z
-        return solution.energy.mean()
+        mine = self.workers.share(rows)
+        z, energy = self.codes[mine], torch.zeros_like(mine, dtype=torch.float64)
+        if len(mine):
+            batch = self.images[mine], z
+            solution = better_codes(self.dictionary, *batch, lam, nonnegative, iterations)
+            z, energy = solution.z, solution.energy
+        self.codes[rows] = self.workers.gathered(z)
+        return self.workers.gathered(energy).mean()
 
     def remember(self, rows: Tensor, forgetting: float) -> None:
-        """Let the running correlations fade and add the batch's; a spectrum's product is one."""
+        """Let the running correlations fade and add the batch's."""
+        A, B = self.workers.total(*self.correlations(self.workers.share(rows)))
+        self.A.mul_(forgetting).add_(A)
+        self.B.mul_(forgetting).add_(B)
+
+    def correlations(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """A and B of some images, zero for none. A spectrum's product is a correlation."""
         size, a = self.images.shape[-2:], self.size
-        grid = fast_size(size)
+        A, grid = torch.zeros_like(self.A), fast_size(size)
+        if len(rows) == 0:
+            return A, torch.zeros_like(self.B)
         Z = torch.fft.rfft2(self.codes[rows], s=grid)
         Y = torch.fft.rfft2(self.colours(self.images[rows]), s=grid)
         lags = torch.arange(1 - a, a, device=Z.device)
-        self.A *= forgetting
         for i in range(len(self.K)):  # Aⱼᵢ(s) = Aᵢⱼ(−s): half of the pairs will do
             spectrum = (Z[:, i, None].conj() * Z[:, i:]).sum(0)
             pairs = torch.fft.irfft2(spectrum, s=grid)[:, lags[:, None], lags]
-            self.A[i, i:] += pairs
-            self.A[i + 1 :, i] += pairs[1:].flip(-2, -1)
+            A[i, i:] = pairs
+            A[i + 1 :, i] = pairs[1:].flip(-2, -1)
         spectrum = torch.stack([(Z.conj() * Y[:, c, None]).sum(0) for c in range(Y.shape[1])], 1)
-        self.B.mul_(forgetting).add_(crop(torch.fft.irfft2(spectrum, s=grid), (a, a)))
+        return A, crop(torch.fft.irfft2(spectrum, s=grid), (a, a))
 
     def sweep(self) -> None:
         """Move each kernel by a gradient step and to the nearest feasible one: the objective, with

@@ -337,7 +337,7 @@ FUNCTIONS: dict[str, tuple[Callable, dict[str, Argument]]] = {
             "images": tensor(IMAGES, like=False), "n_kernels": count(2), "size": count(3),
             "zero_mean": FLAG,
             "steps": count(2), "iterations": count(2), "sweeps": count(1),
-            "forgetting": number(0.9, most=1),
+            "forgetting": number(0.9, most=1), "group": GROUP,
         },
     ),
     "LISTA": (

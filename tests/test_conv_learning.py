@@ -8,6 +8,7 @@ from problems import normal
 
 from rlvebm_utils import ConvDictionary, conv_learning, fista, learn_kernels
 from rlvebm_utils.conv_learning import KernelLearner, better_codes, shift
+from rlvebm_utils.workers import Workers
 
 
 def planted(n=3, size=5, count=12, side=24, seed=0, channels=(), nonnegative=False):
@@ -177,6 +178,24 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch):
     run = learn_kernels(images, 2, 0.1, size=5, steps=50, snapshots=(5,))
     assert run.interrupted and run.energy.shape == (5,)
     assert torch.equal(run.dictionary.K, run.snapshots[5])
+
+
+def test_shares_of_a_batch_add_up():
+    """Of three processes and two images: what each correlates, and what one alone would."""
+    images, rows, found = normal(5, 9, 11, seed=1), torch.tensor([3, 1]), []
+    for rank in range(3):
+        one = Workers()
+        one.rank, one.size, one.total = rank, 3, lambda *parts: parts
+        learner = KernelLearner(images, 2, 3, False, torch.Generator().manual_seed(0), one)
+        learner.codes = normal(5, 2, 7, 9, seed=2)
+        learner.remember(rows, 0.5)
+        found.append(learner)
+    alone = KernelLearner(images, 2, 3, False, torch.Generator().manual_seed(0))
+    alone.codes = learner.codes
+    alone.remember(rows, 0.5)
+    torch.testing.assert_close(sum(one.A for one in found), alone.A)
+    torch.testing.assert_close(sum(one.B for one in found), alone.B)
+    assert found[0].A.any() and not found[2].A.any()
 
 
 @pytest.mark.parametrize(

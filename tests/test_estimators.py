@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from problems import needs_c
 from sklearn.base import clone
 from sklearn.decomposition import sparse_encode
 from sklearn.linear_model import LogisticRegression
@@ -23,13 +22,15 @@ ATOMS /= np.linalg.norm(ATOMS, axis=1, keepdims=True)
 X = np.random.default_rng(1).normal(size=(300, 12))
 
 
-@needs_c  # torch's steps let samples leave together: the last digits of one depend on the others
 @parametrize_with_checks(
     [
         SparseCoder(),
         SparseCoder(transform_alpha=0.1, positive_code=True),
         MiniBatchDictionaryLearning(random_state=0),
         MiniBatchDictionaryLearning(5, alpha=0.1, positive=True, max_iter=3, batch_size=7),
+        SparseCoder(backend="torch"),
+        SparseCoder(transform_alpha=0.1, positive_code=True, backend="torch"),
+        MiniBatchDictionaryLearning(random_state=0, backend="torch"),
     ]
 )
 def test_what_scikit_learn_asks(estimator, check):

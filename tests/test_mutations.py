@@ -101,6 +101,11 @@ MUTATIONS = {
         {"torch.fmax(0.9 * L, 1.2 * curvature)": "torch.fmax(L, 1.2 * curvature)"},
         "test_codes.py::test_steps_follow_the_curvature_of_each_sample",
     ),
+    "let a sample go on until others are done": Mutation(
+        "fast/steps.py",
+        {"torch.where(done[:, None], best, z)": "z"},
+        "test_codes.py::test_by_torch_a_code_does_not_depend_on_the_others_of_its_batch",
+    ),
     "drop the momentum of the fast FISTA": Mutation(
         "fast/steps.py",
         {"1 + (t - 1) / t_next": "1.0"},
@@ -645,6 +650,11 @@ MUTATIONS = {
         "conv_learning.py",
         {"pairs[1:].flip(-2, -1)": "pairs[1:]"},
         "test_conv_learning.py::test_correlations_by_their_definition",
+    ),
+    "every process correlates the whole batch": Mutation(
+        "conv_learning.py",
+        {"self.correlations(self.workers.share(rows))": "self.correlations(rows)"},
+        "test_conv_learning.py::test_shares_of_a_batch_add_up",
     ),
     "kernels step uphill": Mutation(
         "conv_learning.py",

@@ -38,9 +38,9 @@ from ..validate import (
     describe,
     plain_numbers,
 )
+from ..workers import Workers, check_group, place
 from .compiled import call, use_c
 from .streams import ByBatches, ByRows, Samples, check_source
-from .workers import Workers, check_group, place
 
 
 @plain_numbers
@@ -134,13 +134,11 @@ def learn(
     )  # fmt: skip
     codes = first.new_zeros(len(y), n_atoms) if keeps else None
     settings = {"lam": float(lam), "seed": seed, **options}
-    run = Run(
+    run = workers.run(
         learner.state() | ({"codes": codes} if keeps else {}), lambda: learner.W.T.clone(),
-        snapshots=snapshots, checkpoint=checkpoint if workers.rank == 0 else None,
+        snapshots=snapshots, checkpoint=checkpoint,
         settings=run_settings(checkpoint, first, n_atoms, batch_size, settings),
     )  # fmt: skip
-    if workers.size > 1:
-        run.restore(workers.from_first(run.course()))
     with workers, run:
         _steps(learner, run, stream, codes, progress and workers.rank == 0)
     return learner, run, first

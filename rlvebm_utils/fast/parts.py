@@ -31,10 +31,10 @@ from ..validate import (
     check_one_lam,
     check_path,
 )
+from ..workers import check_group, place
 from .codes import encode, of_flat_codes
 from .csr import FIELDS, compressed, csr, facts, joined
 from .streams import Samples, check_source, in_turn
-from .workers import check_group, place
 
 SETTINGS, COMPLETE = "settings.json", "complete.json"
 

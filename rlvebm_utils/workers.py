@@ -6,6 +6,7 @@ where a sum fails, those whose count stands still are the lost ones. (The sum's 
 neighbour that is gone, or one that has given up because of another.)
 """
 
+import math
 import os
 import socket
 import threading
@@ -18,7 +19,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import distributed_c10d
 
-from ..validate import describe
+from .checkpoint import Run
+from .validate import describe
 
 BEAT, PATIENCE = 1.0, 5.0  # seconds: between two counts, and with one that stands still
 
@@ -35,7 +37,7 @@ class Workers:
         if group is not None:
             check_group(group)
             self.rank, self.size = place(group)
-        self.run, self.store, self.over = "", None, threading.Event()
+        self.tag, self.store, self.over = "", None, threading.Event()
         me = f"rank {self.rank} (process {os.getpid()} on {socket.gethostname()})"
         self.names = [me] * self.size
         if self.size > 1:
@@ -50,13 +52,36 @@ class Workers:
         sums = packed.split([part.numel() for part in parts])
         return [one.reshape(part.shape) for one, part in zip(sums, parts, strict=True)]
 
+    def share(self, rows: Tensor) -> Tensor:
+        """The part of a batch that is this one's work: none, where there are more processes."""
+        return rows.tensor_split(self.size)[self.rank]
+
     def gathered(self, rows: Tensor) -> Tensor:
-        """The rows of all processes, in their order."""
+        """The rows of all processes, in their order. What is mostly zeros travels without them."""
         if self.size == 1:
             return rows
         found: list[Any] = [None] * self.size
-        self._try(dist.all_gather_object, found, rows.cpu())
-        return torch.cat(found).to(rows.device)
+        self._try(dist.all_gather_object, found, packed(rows))
+        return torch.cat([unpacked(*one) for one in found]).to(rows.device)
+
+    def agree(self, called_with: dict[str, Any]) -> None:
+        """Raise ValueError, in all of them, unless each was called with the same."""
+        first = self.from_first(called_with)
+        names = [name for name, value in called_with.items() if first[name] != value]
+        if self.any(bool(names)):
+            told = f"other {', '.join(names)}" if names else "another process with others"
+            raise ValueError(
+                f"group: expected the arguments of its first process in all, got {told}"
+            )
+
+    def run(self, state: dict[str, Tensor], atoms, *, checkpoint=None, **options: Any) -> Run:
+        """A :class:`Run` that all make together: the file is the first one's, and so is the course
+        so far.
+        """
+        run = Run(state, atoms, checkpoint=checkpoint if self.rank == 0 else None, **options)
+        if self.size > 1:
+            run.restore(self.from_first(run.course()))
+        return run
 
     def from_first(self, value: Any) -> Any:
         """What the first process has, whatever it is."""
@@ -87,7 +112,7 @@ class Workers:
 
     def __enter__(self) -> "Workers":
         if self.size > 1:
-            self.run = self.from_first(uuid4().hex)
+            self.tag = self.from_first(uuid4().hex)
             self.store = distributed_c10d._get_default_store()
             threading.Thread(target=self._beat, daemon=True).start()
         return self
@@ -99,13 +124,13 @@ class Workers:
         """Count, once a second, until the work is over or the store is gone."""
         try:
             while not self.over.is_set():
-                self.store.add(f"{self.run}/{self.rank}", 1)
+                self.store.add(f"{self.tag}/{self.rank}", 1)
                 self.over.wait(BEAT)
         except RuntimeError:
             pass
 
     def _counts(self) -> list[int]:
-        return [self.store.add(f"{self.run}/{rank}", 0) for rank in range(self.size)]
+        return [self.store.add(f"{self.tag}/{rank}", 0) for rank in range(self.size)]
 
     def _lost(self) -> str:
         """The names of those whose count stands still."""
@@ -119,6 +144,24 @@ class Workers:
             return f"the process with the group's store, most likely {self.names[0]}"
         still = [self.names[r] for r in range(self.size) if before[r] == after[r]]
         return ", ".join(still) or "no process for good, but a message"
+
+
+def packed(rows: Tensor) -> tuple[Tensor, Tensor | None, tuple[int, ...]]:
+    """(entries, places, shape): those that are not zero and where; or all of them, and None."""
+    flat = rows.cpu().reshape(-1)
+    places = flat.nonzero().flatten()
+    if 2 * len(places) > len(flat):
+        return flat.clone(), None, tuple(rows.shape)
+    return flat[places], places.int() if len(flat) < 2**31 else places, tuple(rows.shape)
+
+
+def unpacked(entries: Tensor, places: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+    """What :func:`packed` was given."""
+    if places is None:
+        return entries.reshape(shape)
+    flat = entries.new_zeros(math.prod(shape))
+    flat[places.long()] = entries
+    return flat.reshape(shape)
 
 
 def check_group(group: Any) -> None:
