@@ -86,9 +86,8 @@ def _iterate(problem: Problem, z0: Tensor, tol: float, most=2000) -> tuple[Tenso
             continue
         best, when = torch.where(done[:, None], best, z), torch.where(done, when, k)
         done = done | _finished(b, z, c, squared, nonnegative, tol)
-        late = (
-            int((~done).sum()) if k < most else 0
-        )  # the one time that the host waits for a device
+        # The one time that the host waits for a device
+        late = int((~done).sum()) if k < most else 0
         some = -(-late // TILE) * TILE
         if len(rows) - some >= LEAVE * len(rows):
             result[rows], iterations[rows] = best, when  # of those that stay once more, later
