@@ -59,7 +59,7 @@ import math
 
 import torch
 
-from rlvebm_utils import encode, lambda_max, learn_dictionary, learn_dictionary_fast
+from rlvebm_utils import encode, lambda_max, learn_dictionary
 from rlvebm_utils.course import atoms as shipped
 from rlvebm_utils.course.atoms import Training
 from rlvebm_utils.course.claims import as_range, claim
@@ -307,11 +307,10 @@ for p in prices:
 # %%
 steps = {10: "10 steps", 39: "1 pass", 78: "2 passes", 195: "5 passes"}
 for p in (0.06, 0.32):
-    now = shipped.figures(settled[p]["photographs"])
-    options = {"passes": 5, "batch_size": 256, "snapshots": tuple(steps)}
-    early = learn_dictionary_fast(Y, 144, now["lam"], **options).snapshots
-    text = ", ".join(f"{name} {share_of(early[step]):.0%}" for step, name in steps.items())
-    print(f"λ/‖y‖ = {p}: R² > 0.7 after {text}, 20 passes {now['share']:.0%}")
+    one = settled[p]["photographs"]
+    early, at_end = shipped.early(one), shipped.figures(one)["share"]
+    text = ", ".join(f"{name} {early[step]:.0%}" for step, name in steps.items())
+    print(f"λ/‖y‖ = {p}: R² > 0.7 after {text}, 20 passes {at_end:.0%}")
 
 # %% [markdown]
 # A picture after one pass would show many atoms that are no edges: a statement about the one pass, at a high price as at a low one, and not about λ. **A verdict about a model needs a training that has settled.**

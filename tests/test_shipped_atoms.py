@@ -77,6 +77,16 @@ def test_one_of_them_learned_again():
     assert again["covered"] == pytest.approx(told["covered"], rel=0.1)
 
 
+def test_the_first_steps_made_again():
+    one = Training("photographs", atoms.EARLY_PRICES[1])
+    told = atoms.early(one)
+    again = tool.early(one, atoms.figures(one)["lam"], atoms.samples(one)[0])
+    assert again.tolist() == pytest.approx(list(told.values()), abs=0.12)
+    assert told[atoms.EARLY[0]] < 0.5 < 0.9 < told[atoms.EARLY[-1]]
+    with pytest.raises(ValueError, match="expected what is kept"):
+        atoms.early(Training())
+
+
 def test_lambda_leaves_the_non_zeros_that_are_asked_for():
     one = Training(atoms=72, fold=2)
     _, new = atoms.samples(one)

@@ -23,6 +23,8 @@ from rlvebm_utils import Dictionary, encode, learn_dictionary_fast
 from rlvebm_utils.course.atoms import (
     COUNTS,
     CUTOFFS,
+    EARLY,
+    EARLY_PRICES,
     FILE,
     FOLDS,
     ICA_STEPS,
@@ -80,7 +82,8 @@ def shown(one: Training) -> bool:
 def parts(one: Training) -> list[str]:
     """What is kept of a training, see `arrays`."""
     compared = one.data != "digits" and one.atoms in (143, 144) and one.cutoff == 0.4
-    more = {"local": compared and not one.price, "atoms": shown(one)}
+    soon = one in [Training("photographs", p) for p in EARLY_PRICES]
+    more = {"local": compared and not one.price, "atoms": shown(one), "early": soon}
     return ["half", "figures", *(part for part, wanted in more.items() if wanted)]
 
 
@@ -146,9 +149,17 @@ def measured(one: Training, W: Dictionary, lam: float, new: Tensor) -> np.ndarra
     return np.array([lam, nonzeros, 1 - float(error), share, frequency, *shape], np.float32)
 
 
+def early(one: Training, lam: float, Y: Tensor) -> np.ndarray:
+    """The shares of edges after the first steps (``EARLY``)."""
+    options = {"passes": 5, "batch_size": 256, "seed": one.fold, "snapshots": EARLY}
+    found = learn_dictionary_fast(Y, one.atoms, lam, **options).snapshots
+    return np.array([edges(found[step])[0] for step in EARLY], np.float32)
+
+
 def arrays(one: Training) -> dict[str, np.ndarray]:
     """What is kept of a training, by its name in the file: figures, those at half of it, the share
-    of local Gabor functions (at half of it and at its end), atoms where they are shown.
+    of local Gabor functions (at half of it and at its end), atoms where they are shown, and what
+    share of them are edges after the first steps.
     """
     Y, new = samples(one)
     lam, found, local = price(one, Y, new), {}, []
@@ -159,6 +170,8 @@ def arrays(one: Training) -> dict[str, np.ndarray]:
         if "local" in parts(one):
             local.append(edges(W.W)[1])
     found |= {"local": np.array(local, np.float32), "atoms": packed(W.W)}
+    if "early" in parts(one):
+        found["early"] = early(one, lam, Y)
     return {f"{one.key}/{part}": found[part] for part in parts(one)}
 
 

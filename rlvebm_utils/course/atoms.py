@@ -30,6 +30,8 @@ PHASES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # from photograph to scrambled twin
 CUTOFFS = (0.0, 0.2, 0.3, 0.4)  # of the filter; 0: no filter
 COUNTS = (72, 144, 288, 576)  # atoms for the 143 dimensions of a patch without its mean
 TEXTURES = ("brick", "grass", "gravel")
+EARLY = (10, 39, 78, 195)  # steps after which two trainings are looked at; a pass has 39
+EARLY_PRICES = (0.06, 0.32)
 LOCAL = 37  # pixels: half way between a Gabor function (24) and white noise (49), see `edges`
 FIGURES = ("lam", "nonzeros", "explained", "share", "frequency", "covered", "kurtosis")
 
@@ -243,6 +245,13 @@ def figures(one: Training, *, half: bool = False) -> dict[str, float]:
     values = _found(one, "half" if half else "figures").tolist()
     local = _archive().get(f"{one.key}/local", [math.nan] * 2)[0 if half else 1]
     return dict(zip(FIGURES, values, strict=True)) | {"local": float(local)}
+
+
+def early(one: Training) -> dict[int, float]:
+    """Steps → the share of atoms with a Gabor fit of R² > 0.7 after so many (``EARLY``). Kept for
+    photographs, fold 0, at ``EARLY_PRICES``.
+    """
+    return dict(zip(EARLY, _found(one, "early").tolist(), strict=True))
 
 
 SHAPES = {
