@@ -21,8 +21,11 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def _same_start():
-    """Every test draws the same random numbers, whatever ran before it."""
+    """Every test draws the same random numbers, of the same type, whatever ran before it."""
     torch.manual_seed(0)
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,6 @@ from rlvebm_utils import (
     ConvDictionary,
     Dictionary,
     checkpoint,
-    conv_learning,
     encode,
     encode_batches,
     learn_dictionary,
@@ -31,6 +30,7 @@ from rlvebm_utils import (
     learn_kernels,
     learning,
     load_codes,
+    workers,
 )
 from rlvebm_utils.fast import csr, parts, streams
 
@@ -551,4 +551,4 @@ def test_a_longer_run_goes_on_from_a_finished_one(tmp_path):
 
 def test_every_learner_is_tried():
     """So that the names above are those of the modules."""
-    assert {learning.Run, conv_learning.Run} == {checkpoint.Run}
+    assert {learning.Run, workers.Run} == {checkpoint.Run}

@@ -177,7 +177,6 @@ def arrays(one: Training) -> dict[str, np.ndarray]:
 
 def main(target: Path = FILE, *, missing: bool = False) -> None:
     about = {"command": COMMAND, "torch": torch.__version__, "passes": PASSES}
-    torch.set_default_dtype(torch.float64)
     kept = {}
     if missing and target.exists():
         with np.load(target) as archive:
@@ -196,4 +195,5 @@ if __name__ == "__main__":
     parser.add_argument("--to", type=Path, default=FILE)
     parser.add_argument("--missing", action="store_true", help="learn what is not there yet")
     told = parser.parse_args()
+    torch.set_default_dtype(torch.float64)
     main(told.to, missing=told.missing)
