@@ -38,6 +38,7 @@ class Workers:
             check_group(group)
             self.rank, self.size = place(group)
         self.tag, self.store, self.over = "", None, threading.Event()
+        self.beat: threading.Thread | None = None
         me = f"rank {self.rank} (process {os.getpid()} on {socket.gethostname()})"
         self.names = [me] * self.size
         if self.size > 1:
@@ -114,11 +115,14 @@ class Workers:
         if self.size > 1:
             self.tag = self.from_first(uuid4().hex)
             self.store = distributed_c10d._get_default_store()
-            threading.Thread(target=self._beat, daemon=True).start()
+            self.beat = threading.Thread(target=self._beat, daemon=True)
+            self.beat.start()
         return self
 
     def __exit__(self, *_) -> None:
         self.over.set()
+        if self.beat:  # a thread that still talks to the store when Python ends would abort it
+            self.beat.join(PATIENCE)
 
     def _beat(self) -> None:
         """Count, once a second, until the work is over or the store is gone."""
