@@ -302,7 +302,7 @@ for p in prices:
 # %% [markdown]
 # $\lambda_{\max}$ is the λ from which on a code is empty (notebook 2; the median over held-out patches). At the highest price half of the patches have an empty code. That more than half of the variance is still explained is no contradiction: the other half are the patches with much contrast.
 #
-# The price decides how many atoms a code uses and how large an atom is, not whether it is an edge. Now the same training, stopped early. A pass over the samples has 39 steps:
+# The price decides how many atoms a code uses and how large an atom is, not whether it is an edge. Now the same training, stopped early (shipped, too: after few steps an atom more or less is an edge on another processor). A pass over the samples has 39 steps:
 
 # %%
 steps = {10: "10 steps", 39: "1 pass", 78: "2 passes", 195: "5 passes"}
